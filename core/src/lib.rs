@@ -1,0 +1,15 @@
+//! The pure part of livekit-keyd: what is true of a keyset, what comes next, and what may be signed.
+//!
+//! Nothing here reads a clock, a file, a socket or a random number; they are
+//! parameters. So the planner that is tested against invented worlds is the one that ships.
+
+pub mod claims;
+pub mod document;
+pub mod duration;
+pub mod grants;
+pub mod key;
+pub mod policy;
+pub mod schedule;
+pub mod secret;
+pub mod time;
+pub mod verify;

@@ -1,0 +1,135 @@
+//! A point in time that cannot overflow.
+//!
+//! Documents come from outside, so their times may be anything; sums of them
+//! with durations saturate at the years 1970 and 9999 instead of panicking.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Milliseconds since the Unix epoch, written as RFC 3339 in UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(i64);
+
+impl Time {
+    /// The Unix epoch.
+    pub const MIN: Time = Time(0);
+    /// The last millisecond of the year 9999, the last that RFC 3339 can write.
+    pub const MAX: Time = Time(253_402_300_799_999);
+
+    /// Clamped to [`Time::MIN`] and [`Time::MAX`].
+    pub fn from_millis(millis: i64) -> Time {
+        Time(millis.clamp(Time::MIN.0, Time::MAX.0))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down: a JWT's NumericDate (RFC 7519, section 2).
+    pub fn as_secs(self) -> i64 {
+        self.0 / 1000
+    }
+
+    /// How long after `earlier` this is; zero if it is before.
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
+    }
+
+    /// As the calendar sees it.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+}
+
+impl From<DateTime<Utc>> for Time {
+    fn from(time: DateTime<Utc>) -> Time {
+        Time::from_millis(time.timestamp_millis())
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Add<Duration> for Time {
+    type Output = Time;
+    fn add(self, duration: Duration) -> Time {
+        Time::from_millis(self.0.saturating_add(millis(duration)))
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Time;
+    fn sub(self, duration: Duration) -> Time {
+        Time::from_millis(self.0.saturating_sub(millis(duration)))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = if self.0 % 1000 == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+        f.write_str(&self.to_utc().to_rfc3339_opts(format, true))
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Time {
+    type Err = chrono::ParseError;
+    fn from_str(text: &str) -> Result<Time, chrono::ParseError> {
+        DateTime::parse_from_rfc3339(text).map(|time| time.to_utc().into())
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(|_| {
+            serde::de::Error::custom(format_args!(
+                "`{text}` is not a time as RFC 3339 writes it, like 2030-01-31T12:00:00Z"
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_saturate_where_rfc_3339_ends() {
+        assert_eq!(Time::MAX + Duration::MAX, Time::MAX);
+        assert_eq!(Time::from_millis(5) - Duration::MAX, Time::MIN);
+        assert_eq!(Time::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn text_and_back() {
+        for text in ["2026-11-24T12:00:00Z", "2026-11-24T12:00:00.250Z"] {
+            assert_eq!(text.parse::<Time>().expect("a time").to_string(), text);
+        }
+        assert_eq!(
+            "2026-11-24T13:00:00+01:00".parse::<Time>().expect("a time").to_string(),
+            "2026-11-24T12:00:00Z"
+        );
+        assert!(
+            serde_json::from_str::<Time>("\"noon\"").expect_err("no time").to_string().contains("RFC 3339")
+        );
+    }
+}

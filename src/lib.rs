@@ -1,0 +1,13 @@
+//! livekit-keyd keeps LiveKit API keys in a store, rotates them, and signs LiveKit tokens for local applications.
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod metrics;
+pub mod publish;
+pub mod random;
+pub mod rotator;
+pub mod runtime;
+pub mod signer;
+pub mod store;

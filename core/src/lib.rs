@@ -3,13 +3,19 @@
 //! Nothing here reads a clock, a file, a socket or a random number; they are
 //! parameters. So the planner that is tested against invented worlds is the one that ships.
 
+pub mod change;
 pub mod claims;
 pub mod document;
 pub mod duration;
 pub mod grants;
 pub mod key;
+pub mod phase;
+pub mod plan;
 pub mod policy;
+pub mod rules;
 pub mod schedule;
 pub mod secret;
+pub mod snapshot;
 pub mod time;
 pub mod verify;
+pub mod watermark;

@@ -1,1 +1,3 @@
-//! To be written.
+//! The daemon's sockets, and what is said over them.
+
+pub mod report;

@@ -1,0 +1,39 @@
+//! A retired key's secret leaves the document, once no node and no publication could bring it back.
+
+use super::proof::{Verdict, refused};
+use super::view::View;
+use super::{Plan, Rule};
+use crate::change::Change;
+
+pub(super) fn retired(view: &View, plan: &mut Plan) {
+    let (document, now) = (view.document, view.now());
+    for key in document.keys.iter().filter(|key| key.unpublished_at.is_some() && key.erased_at.is_none()) {
+        if let Some(hold) = document.hold_at(now) {
+            let message = format!("{} could be erased; the keyset is on hold until {}", key.id, hold.until);
+            plan.block(view, Rule::Erase, "hold", message, Some(hold.until));
+            continue;
+        }
+        match refused(view.world, &key.id) {
+            Verdict::Yes if publications_are_past(view) => {
+                let why = format!("{} is refused by every node; its secret is no use to anybody", key.id);
+                plan.save(view, Rule::Erase, Change::Erase { key: key.id.clone() }, why);
+            }
+            Verdict::Yes => {
+                let message = format!("publications are renewed before {} is erased", key.id);
+                plan.block(view, Rule::Erase, "publication", message, None);
+            }
+            Verdict::From(time) => {
+                let message = format!("{} counts as refused by every node from {time}", key.id);
+                plan.block(view, Rule::Erase, "proof", message, Some(time));
+            }
+            Verdict::No(why) => plan.block(view, Rule::Erase, "publication", why, None),
+        }
+    }
+}
+
+/// Whether every publication was derived from this very document: no older one can win over it any more.
+pub(super) fn publications_are_past(view: &View) -> bool {
+    view.world.publications.values().all(|publication| {
+        publication.fresh().and_then(|there| there.vector.seq(view.document)) == Some(view.document.seq)
+    })
+}

@@ -1,0 +1,26 @@
+//! A standby that every node accepts is proven, once and for all.
+
+use super::proof::{Verdict, accepted};
+use super::view::View;
+use super::{Plan, Rule};
+use crate::change::Change;
+
+pub(super) fn standbys(view: &View, plan: &mut Plan) {
+    for key in view.document.standbys().filter(|key| key.proven_at.is_none()) {
+        let Some(secret) = view.keyset.standby_secret(&key.id) else { continue };
+        match accepted(view.world, &key.id, secret) {
+            Verdict::Yes => {
+                let why = format!("standby {} has been published for long enough", key.id);
+                plan.save(view, Rule::Prove, Change::Prove { key: key.id.clone() }, why);
+            }
+            Verdict::From(time) => plan.block(
+                view,
+                Rule::Prove,
+                "proof",
+                format!("standby {} counts as known to every node from {time}", key.id),
+                Some(time),
+            ),
+            Verdict::No(why) => plan.block(view, Rule::Prove, "proof", why, None),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What the admin socket tells: the types that the daemon writes and the command line reads.
+
+use std::collections::BTreeMap;
+
+use livekit_keyd_core::time::Time;
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of this program.
+    pub version: String,
+    /// `rotator`, `signer` or `both`.
+    pub role: String,
+    /// The store, as last heard of.
+    pub store: StoreStatus,
+    /// The configured keysets.
+    pub keysets: Vec<KeysetStatus>,
+    /// What LiveKit reads. Only a rotator knows.
+    pub publications: Vec<PublicationStatus>,
+    /// What concerns no single keyset.
+    pub conditions: Vec<Condition>,
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// `vault` or `file`.
+    pub kind: String,
+    /// Whether the last call was answered.
+    pub reachable: bool,
+    /// When a call last succeeded.
+    pub last_success: Option<Time>,
+    /// What went wrong last, if the last call did.
+    pub message: Option<String>,
+}
+
+/// A keyset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeysetStatus {
+    /// Its name.
+    pub name: String,
+    /// Of the last good document; `None` before one was read.
+    pub seq: Option<u64>,
+    /// Whether a token can be minted now, and if not, why.
+    pub unusable: Option<String>,
+    /// How many keys are in each phase.
+    pub phases: BTreeMap<String, usize>,
+    /// Oldest first.
+    pub keys: Vec<KeyStatus>,
+    /// The next firing of the schedule, if there is one.
+    pub next_firing: Option<Time>,
+    /// Until when it is on hold.
+    pub hold_until: Option<Time>,
+    /// What is wrong, or worth knowing.
+    pub conditions: Vec<Condition>,
+}
+
+/// A key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyStatus {
+    /// Its id.
+    pub id: String,
+    /// Its phase now.
+    pub phase: String,
+    /// Whether it was revoked.
+    pub compromised: bool,
+    /// Whether it is held until `resume`.
+    pub held: bool,
+    /// Its times, as the document has them.
+    pub created_at: Time,
+    /// See [`livekit_keyd_core::key::Key::proven_at`].
+    pub proven_at: Option<Time>,
+    /// From when on signers use it.
+    pub not_before: Option<Time>,
+    /// No token of it lives longer.
+    pub not_after: Option<Time>,
+    /// When it was taken out.
+    pub unpublished_at: Option<Time>,
+    /// When its secret was erased.
+    pub erased_at: Option<Time>,
+    /// Tokens that this process signed with it.
+    pub tokens_issued: u64,
+    /// When this process last signed with it.
+    pub last_used_at: Option<Time>,
+}
+
+/// What one publisher holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublicationStatus {
+    /// The publisher's name.
+    pub name: String,
+    /// The ids in it, in its order.
+    pub keys: Vec<String>,
+    /// When its set of keys last changed.
+    pub changed_at: Option<Time>,
+    /// How far each keyset's document had come.
+    pub seqs: BTreeMap<String, u64>,
+    /// Why it cannot be read, if it cannot.
+    pub message: Option<String>,
+}
+
+/// Something that is wrong, or worth knowing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Like `RotationBlocked`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether the service is worse for it: `status` exits with 3.
+    pub degraded: bool,
+    /// A short stable word.
+    pub reason: String,
+    /// A sentence that says what to do.
+    pub message: String,
+    /// Since when it has been so, as far as this process knows.
+    pub since: Time,
+}
+
+/// `GET /v1/plan`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// When the plan was made.
+    pub at: Time,
+    /// What is done next.
+    pub steps: Vec<StepReport>,
+    /// What waits, and for what.
+    pub blocked: Vec<BlockedReport>,
+    /// What is worth knowing.
+    pub alarms: Vec<Condition>,
+    /// When the clock alone changes the plan.
+    pub wake: Option<Time>,
+    /// What will happen if nothing else does.
+    pub forecast: Vec<ForecastReport>,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The rule that wants it.
+    pub rule: String,
+    /// The keyset, or the publisher.
+    pub subject: String,
+    /// In words.
+    pub why: String,
+}
+
+/// Something that waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockedReport {
+    /// The keyset.
+    pub keyset: String,
+    /// The rule that waits.
+    pub rule: String,
+    /// A short stable word.
+    pub reason: String,
+    /// For what: a sentence.
+    pub message: String,
+    /// Until when at least, if the clock alone decides.
+    pub until: Option<Time>,
+}
+
+/// Something that will happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForecastReport {
+    /// The keyset.
+    pub keyset: String,
+    /// When.
+    pub at: Time,
+    /// What.
+    pub what: String,
+}
+
+/// The answer to an operator's call that changes keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Accepted {
+    /// A key was committed.
+    Committed {
+        /// The keyset.
+        keyset: String,
+        /// The key that takes over.
+        key_id: String,
+        /// From when on.
+        not_before: Time,
+        /// The document's seq with it.
+        seq: u64,
+    },
+    /// It is remembered in the document and waits.
+    Waiting {
+        /// Always true.
+        waiting: bool,
+        /// For what: a sentence.
+        reason: String,
+    },
+}

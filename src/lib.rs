@@ -1,6 +1,7 @@
 //! livekit-keyd keeps LiveKit API keys in a store, rotates them, and signs LiveKit tokens for local applications.
 
 pub mod api;
+pub mod atomic_file;
 pub mod cli;
 pub mod clock;
 pub mod config;

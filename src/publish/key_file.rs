@@ -1,0 +1,131 @@
+//! LiveKit's `key_file`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use livekit_keyd_core::plan::Publication;
+use rustix::fs::{FlockOperation, flock};
+use zeroize::Zeroizing;
+
+use super::{PublishError, yaml};
+use crate::atomic_file::{self, Owner};
+
+/// A key file on this machine.
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    name: String,
+    path: PathBuf,
+    mode: u32,
+    owner: Owner,
+}
+
+impl KeyFile {
+    /// A file that LiveKit accepts has a mode without rights for others.
+    pub fn new(name: String, path: PathBuf, mode: u32, owner: Owner) -> KeyFile {
+        KeyFile { name, path, mode, owner }
+    }
+
+    /// Its name in status, logs and metrics.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn read(&self) -> Result<Publication, PublishError> {
+        let text = match fs::read(&self.path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Publication::default()),
+            Err(error) => return Err(self.failed("read", &error)),
+        };
+        let text = std::str::from_utf8(&text).map_err(|_| self.unreadable("it is no UTF-8 text"))?;
+        yaml::read(text).map_err(|why| self.unreadable(&why))
+    }
+
+    pub(super) fn replace(&self, there: &Publication, wanted: &Publication) -> Result<(), PublishError> {
+        let _lock = self.lock()?;
+        if self.read()? != *there {
+            return Err(PublishError::Changed);
+        }
+        let text = yaml::write(wanted);
+        atomic_file::replace(&self.path, text.as_bytes(), self.mode, self.owner)
+            .map_err(|error| self.failed("write", &error))
+    }
+
+    /// Held by whoever compares and replaces; the file itself is renamed over, so it cannot carry the lock.
+    fn lock(&self) -> Result<File, PublishError> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(".lock");
+        let path = self.path.with_file_name(name);
+        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = open.map_err(|error| self.failed("lock", &error))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|error| self.failed("lock", &error.into()))?;
+        Ok(file)
+    }
+
+    fn failed(&self, verb: &str, error: &io::Error) -> PublishError {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => "create its folder",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "give this process's user the right to write in its folder"
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free some space; the old file is untouched"
+            }
+            _ => "it is tried again",
+        };
+        PublishError::Failed(format!("cannot {verb} the key file {}: {error}; {hint}", self.path.display()))
+    }
+
+    fn unreadable(&self, why: &str) -> PublishError {
+        PublishError::Failed(format!(
+            "the key file {} is not LiveKit's map of ids to secrets: {why}; mend it or move it away",
+            self.path.display()
+        ))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use livekit_keyd_core::key::KeyId;
+    use livekit_keyd_core::secret::Secret;
+    use livekit_keyd_core::time::Time;
+
+    fn file(folder: &Path) -> KeyFile {
+        KeyFile::new("keys".into(), folder.join("keys.yaml"), 0o640, Owner::default())
+    }
+
+    fn holding(id: &str) -> Publication {
+        Publication {
+            keys: vec![(KeyId::new(id), Secret::new("s".repeat(43)))],
+            changed_at: Some(Time::from_millis(0)),
+            ..Publication::default()
+        }
+    }
+
+    #[test]
+    fn replaced_only_as_it_was_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(folder.path());
+        let nothing = file.read().expect("no file is an empty publication");
+        assert_eq!(nothing, Publication::default());
+        file.replace(&nothing, &holding("APIa")).expect("written");
+        assert!(matches!(file.replace(&nothing, &holding("APIb")), Err(PublishError::Changed)));
+        assert_eq!(file.read().expect("readable"), holding("APIa"));
+    }
+
+    #[test]
+    fn a_missing_folder_is_said_with_its_remedy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(&folder.path().join("missing"));
+        let error = file.replace(&Publication::default(), &holding("APIa")).expect_err("no folder");
+        assert!(error.to_string().contains("create its folder"), "{error}");
+    }
+}

@@ -129,6 +129,12 @@ impl Signer {
         Ok(())
     }
 
+    /// Forgets what was seen before, because an operator gave it up: a new document begins.
+    pub fn forget(&self) {
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner) = History::default();
+        self.keyring.store(None);
+    }
+
     fn resolve(&self, document: &Arc<Document>, compromised: &BTreeSet<KeyId>) -> Keyring {
         let snapshot = Snapshot::new(document, compromised);
         let secret_of = |id: &KeyId| document.key(id).and_then(|key| key.secret.as_ref());

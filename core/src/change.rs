@@ -5,6 +5,7 @@
 //! invariant of the document.
 
 mod compromise;
+mod describe;
 mod illegal;
 mod lifecycle;
 mod operator;

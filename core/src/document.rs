@@ -177,6 +177,9 @@ impl Document {
         if !history || self.writes.last().map(|write| write.seq) != Some(self.seq) {
             return edited(format!("its history of writes does not end at seq {}", self.seq));
         }
+        if let Err(error) = self.rules.rotation.schedule() {
+            return edited(format!("its schedule cannot be read: {error}"));
+        }
         let (mut ids, mut ordinals) = (BTreeSet::new(), BTreeSet::new());
         for key in &self.keys {
             if !ids.insert(&key.id) {
@@ -261,6 +264,13 @@ impl Document {
     /// When the keyset last changed its signing key, or is about to.
     pub fn last_rotation(&self) -> Option<Time> {
         self.newest().and_then(Key::commitment).map(|c| c.not_before)
+    }
+
+    /// The first firing that was not dealt with; `None` without a schedule, or before there is a key to succeed.
+    pub fn next_firing(&self) -> Option<Time> {
+        let schedule = self.rules.rotation.schedule().ok()?;
+        let after = self.served.unwrap_or(Time::MIN).max(self.rotation_since);
+        schedule.next_after(self.last_rotation()?, after)
     }
 
     pub(crate) fn record(&mut self, seq: u64, id: WriteId) {

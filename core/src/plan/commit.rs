@@ -51,7 +51,7 @@ fn due(view: &View, plan: &mut Plan) -> Option<Due> {
         let key = request.key.clone();
         return Some(Due { rule: Rule::Request, key, not_before: now + lead, cause: Cause::Request });
     }
-    let firing = next_firing(view, plan)?;
+    let firing = document.next_firing()?;
     let commit_at = firing - lead;
     if now < commit_at {
         plan.wake_at(commit_at);
@@ -69,20 +69,6 @@ fn due(view: &View, plan: &mut Plan) -> Option<Due> {
     }
     let not_before = if now <= firing { firing } else { now + lead };
     Some(Due { rule: Rule::Fire, key: None, not_before, cause: Cause::Firing(firing) })
-}
-
-/// The first firing that was not dealt with.
-fn next_firing(view: &View, plan: &mut Plan) -> Option<Time> {
-    let document = view.document;
-    let schedule = match document.rules.rotation.schedule() {
-        Ok(schedule) => schedule,
-        Err(error) => {
-            plan.alarm(AlarmKind::RulesDiffer, Some(view.name), format!("the document's schedule: {error}"));
-            return None;
-        }
-    };
-    let after = document.served.unwrap_or(Time::MIN).max(document.rotation_since);
-    schedule.next_after(document.last_rotation()?, after)
 }
 
 /// Why a due commitment cannot be made.
@@ -127,8 +113,7 @@ fn ready<'a>(view: &'a View, due: &Due) -> Result<&'a Key, Waits> {
 
 /// When the next commitment by schedule will be made, if it is known.
 pub(super) fn next_commitment(view: &View) -> Option<Time> {
-    let mut scratch = Plan::default();
-    next_firing(view, &mut scratch).map(|firing| firing - view.document.rules.activation_lead)
+    view.document.next_firing().map(|firing| firing - view.document.rules.activation_lead)
 }
 
 /// How long a new key takes from its creation to its proof, at least.

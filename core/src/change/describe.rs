@@ -1,0 +1,50 @@
+//! Changes in words and numbers, for logs and for whoever carries them out.
+
+use super::Change;
+use crate::key::KeyId;
+
+impl Change {
+    /// The key that it is about, if about one.
+    pub fn key(&self) -> Option<&KeyId> {
+        match self {
+            Change::Prove { key }
+            | Change::Commit { key, .. }
+            | Change::Bound { key }
+            | Change::Retire { key, .. }
+            | Change::Abandon { key }
+            | Change::Erase { key }
+            | Change::Revoke { key, .. } => Some(key),
+            Change::Request(request) => request.key.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How many new keys it needs.
+    pub fn creates(&self) -> usize {
+        match self {
+            Change::Retire { create, .. } => *create,
+            Change::Create { count } => *count,
+            _ => 0,
+        }
+    }
+
+    /// What it does, in a few words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Change::SetRules { .. } => "the configuration's rules",
+            Change::Prove { .. } => "a standby is proven",
+            Change::Commit { .. } => "the next key is committed",
+            Change::Bound { .. } => "the key before gets its end",
+            Change::Retire { .. } => "a key is retired",
+            Change::Create { .. } => "new standbys",
+            Change::Abandon { .. } => "a lost standby is given up",
+            Change::Erase { .. } => "a retired secret is erased",
+            Change::Miss { .. } => "a missed firing is given up",
+            Change::Request(_) => "an operator asks for a change of key",
+            Change::Hold { .. } => "an operator puts the keyset on hold",
+            Change::Resume => "an operator ends the hold",
+            Change::Revoke { .. } => "a key is compromised",
+            Change::Restore { .. } => "a restored store is accepted",
+        }
+    }
+}

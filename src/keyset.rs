@@ -1,0 +1,29 @@
+//! A keyset as this process is configured for it, and where it lies in the store.
+
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::rules::Rules;
+
+/// A keyset that this process knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keyset {
+    /// Its name.
+    pub name: String,
+    /// The path of its document in the store.
+    pub path: String,
+    /// The rules that the configuration has for it.
+    pub rules: Rules,
+    /// The configuration's number.
+    pub revision: Option<u64>,
+}
+
+impl Keyset {
+    /// The folder of secrets that are not committed yet: for rotators only.
+    pub fn standby_folder(&self) -> String {
+        format!("{}/standby", self.path)
+    }
+
+    /// Where the secret of one standby lies.
+    pub fn standby_path(&self, id: &KeyId) -> String {
+        format!("{}/standby/{id}", self.path)
+    }
+}

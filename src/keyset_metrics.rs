@@ -1,0 +1,129 @@
+//! What each keyset's last good document says, computed when Prometheus asks.
+//!
+//! Phases change by the clock alone, so a stored gauge would be wrong between two
+//! events; and a key that is gone needs no clearing up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use livekit_keyd_core::document::Document;
+use livekit_keyd_core::key::Key;
+use livekit_keyd_core::phase::Phase;
+use livekit_keyd_core::time::Time;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{GaugeVec, Opts};
+
+use crate::clock;
+use crate::signer::Signer;
+
+/// One scrape's gauges.
+struct Gauges {
+    phase: GaugeVec,
+    created: GaugeVec,
+    not_after: GaugeVec,
+    last_rotation: GaugeVec,
+    next_rotation: GaugeVec,
+    seq: GaugeVec,
+}
+
+const PER_KEY: [&str; 2] = ["keyset", "key_id"];
+
+impl Gauges {
+    fn new() -> prometheus::Result<Gauges> {
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            GaugeVec::new(Opts::new(format!("livekit_keyd_{name}"), help), labels)
+        };
+        Ok(Gauges {
+            phase: gauge("key_phase", "1 for the phase that a key is in.", &["keyset", "key_id", "phase"])?,
+            created: gauge("key_created_timestamp_seconds", "When a key was made.", &PER_KEY)?,
+            not_after: gauge("key_not_after_timestamp_seconds", "No token of a key lives longer.", &PER_KEY)?,
+            last_rotation: gauge(
+                "rotation_last_success_timestamp_seconds",
+                "From when on the newest committed key signs.",
+                &["keyset"],
+            )?,
+            next_rotation: gauge(
+                "rotation_next_timestamp_seconds",
+                "The next firing of the schedule.",
+                &["keyset"],
+            )?,
+            seq: gauge("document_seq", "The seq of the last good document.", &["keyset"])?,
+        })
+    }
+
+    fn all(&self) -> [&GaugeVec; 6] {
+        [&self.phase, &self.created, &self.not_after, &self.last_rotation, &self.next_rotation, &self.seq]
+    }
+}
+
+/// A collector over the documents of all keysets.
+pub struct KeysetMetrics {
+    signers: Arc<BTreeMap<String, Arc<Signer>>>,
+    descriptions: Vec<Desc>,
+}
+
+impl KeysetMetrics {
+    /// Over these signers.
+    ///
+    /// # Errors
+    /// A metric's name is not one.
+    pub fn new(signers: Arc<BTreeMap<String, Arc<Signer>>>) -> prometheus::Result<KeysetMetrics> {
+        let gauges = Gauges::new()?;
+        let descriptions = gauges.all().iter().flat_map(|gauge| gauge.desc()).cloned().collect();
+        Ok(KeysetMetrics { signers, descriptions })
+    }
+}
+
+impl Collector for KeysetMetrics {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Ok(gauges) = Gauges::new() else { return Vec::new() };
+        let now = clock::now();
+        for (name, signer) in self.signers.iter() {
+            if let Some(keyring) = signer.keyring().as_ref() {
+                show(&gauges, name, &keyring.document, now);
+            }
+        }
+        gauges
+            .all()
+            .iter()
+            .flat_map(|gauge| gauge.collect())
+            .filter(|family| !family.get_metric().is_empty())
+            .collect()
+    }
+}
+
+fn show(gauges: &Gauges, keyset: &str, document: &Document, now: Time) {
+    #[expect(clippy::cast_precision_loss, reason = "a seq stays far below 2^53")]
+    gauges.seq.with_label_values(&[keyset]).set(document.seq as f64);
+    for key in document.keys.iter().filter(|key| key.erased_at.is_none()) {
+        let labels = [keyset, key.id.as_str()];
+        let phase = Phase::of(document, key, now);
+        for each in Phase::ALL.into_iter().filter(|each| *each != Phase::Erased) {
+            let value = if each == phase { 1.0 } else { 0.0 };
+            gauges.phase.with_label_values(&[keyset, key.id.as_str(), each.as_str()]).set(value);
+        }
+        let compromised = if key.compromised_at.is_some() { 1.0 } else { 0.0 };
+        gauges.phase.with_label_values(&[keyset, key.id.as_str(), "compromised"]).set(compromised);
+        gauges.created.with_label_values(&labels).set(seconds(key.created_at));
+        if let Some(not_after) = key.not_after {
+            gauges.not_after.with_label_values(&labels).set(seconds(not_after));
+        }
+    }
+    if let Some(last) = document.active(now).and_then(Key::commitment) {
+        gauges.last_rotation.with_label_values(&[keyset]).set(seconds(last.not_before));
+    }
+    if let Some(next) = document.next_firing() {
+        gauges.next_rotation.with_label_values(&[keyset]).set(seconds(next));
+    }
+}
+
+/// As Prometheus wants times.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era stay below 2^53")]
+fn seconds(time: Time) -> f64 {
+    time.as_millis() as f64 / 1000.0
+}

@@ -1,1 +1,228 @@
-//! To be written.
+//! The rotator: observe, plan, do the first step, and again.
+//!
+//! It remembers nothing that matters, so it may be killed between any two lines
+//! of its log, and any number of them may run side by side without a leader.
+
+mod execute;
+mod metrics;
+mod observe;
+mod operate;
+mod restore;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::plan::{self, LONGEST_SLEEP, Plan, Proof, Step, World};
+use tokio::sync::{Notify, watch};
+
+pub use metrics::RotatorMetrics;
+pub use operate::{Initialized, Refusal};
+
+use crate::clock;
+use crate::conditions::{Conditions, Finding};
+use crate::keyset::Keyset;
+use crate::publish::Publisher;
+use crate::random;
+use crate::signer::Signer;
+use crate::store::Store;
+
+/// The most steps in a row before a rotator pauses, should two of them ever undo each other's work.
+const MOST_STEPS: usize = 64;
+/// The pause after another rotator was quicker.
+const AFTER_A_LOST_RACE: Duration = Duration::from_millis(50);
+/// The pause after a step that failed.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
+
+/// What a rotator saw and planned last.
+pub struct Outlook {
+    /// What it saw.
+    pub world: World,
+    /// What follows.
+    pub plan: Plan,
+}
+
+/// All that a rotator works with.
+pub struct Rotator {
+    /// Where documents lie.
+    pub store: Arc<Store>,
+    /// Configured keysets; a reload swaps them.
+    pub keysets: Arc<ArcSwap<Vec<Keyset>>>,
+    /// Each keyset's signer, which also knows whether the store went back.
+    pub signers: Arc<BTreeMap<String, Arc<Signer>>>,
+    /// Where LiveKit reads.
+    pub publishers: Vec<Publisher>,
+    /// How it is known that nodes know a key.
+    pub proof: Proof,
+    /// What is wrong now.
+    pub conditions: Arc<Conditions>,
+    /// Counted for Prometheus.
+    pub metrics: RotatorMetrics,
+    state: State,
+}
+
+/// What a rotator keeps between two looks, none of which it needs.
+#[derive(Default)]
+struct State {
+    /// One plan at a time is carried out in this process.
+    turn: tokio::sync::Mutex<()>,
+    poke: Notify,
+    outlook: ArcSwapOption<Outlook>,
+    /// The document's seq when a secret beside it was first seen.
+    first_seen: Mutex<BTreeMap<(String, KeyId), u64>>,
+    /// Since when something cannot be read.
+    unreadable_since: Mutex<BTreeMap<String, livekit_keyd_core::time::Time>>,
+}
+
+impl Rotator {
+    /// Ready to run.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the daemon, wired in one place")]
+    pub fn new(
+        store: Arc<Store>,
+        keysets: Arc<ArcSwap<Vec<Keyset>>>,
+        signers: Arc<BTreeMap<String, Arc<Signer>>>,
+        publishers: Vec<Publisher>,
+        proof: Proof,
+        conditions: Arc<Conditions>,
+        metrics: RotatorMetrics,
+    ) -> Rotator {
+        Rotator { store, keysets, signers, publishers, proof, conditions, metrics, state: State::default() }
+    }
+
+    /// Works until told to stop.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            let pause = self.reconcile().await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.state.poke.notified() => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Looks at once, rather than at the next wake.
+    pub fn poke(&self) {
+        self.state.poke.notify_one();
+    }
+
+    /// What was seen and planned last.
+    pub fn outlook(&self) -> Option<Arc<Outlook>> {
+        self.state.outlook.load_full()
+    }
+
+    /// Does what is due and says for how long nothing will be.
+    pub async fn reconcile(&self) -> Duration {
+        let _turn = self.state.turn.lock().await;
+        self.settle().await
+    }
+
+    /// Step after step until none is due. The caller has the turn.
+    async fn settle(&self) -> Duration {
+        for _ in 0..MOST_STEPS {
+            let outlook = self.look().await;
+            if outlook.plan.steps.is_empty() {
+                self.conditions.replace("steps", Vec::new());
+                return pause(&outlook);
+            }
+            match self.first_that_works(&outlook).await {
+                Progress::Made => {}
+                Progress::Lost => tokio::time::sleep(random::jitter(AFTER_A_LOST_RACE)).await,
+                Progress::None => return random::jitter(AFTER_A_FAILURE),
+            }
+        }
+        tracing::error!(
+            "{MOST_STEPS} steps in a row and no end: another rotator may be undoing them; pausing"
+        );
+        LONGEST_SLEEP
+    }
+
+    async fn look(&self) -> Arc<Outlook> {
+        let world = self.observe().await;
+        let plan = plan::plan(&world);
+        let outlook = Arc::new(Outlook { world, plan });
+        self.metrics.show(&outlook);
+        self.conditions.replace("plan", findings(&outlook.plan));
+        self.state.outlook.store(Some(Arc::clone(&outlook)));
+        outlook
+    }
+
+    /// A step that fails must not keep the others from being done, whose order does not matter then.
+    async fn first_that_works(&self, outlook: &Outlook) -> Progress {
+        let mut failures = Vec::new();
+        for step in &outlook.plan.steps {
+            match self.execute(&outlook.world, step).await {
+                Ok(()) => {
+                    log_done(step);
+                    return Progress::Made;
+                }
+                Err(execute::Failure::Lost) => return Progress::Lost,
+                Err(execute::Failure::Failed(sentence)) => failures.push(failure(step, sentence)),
+            }
+        }
+        self.conditions.replace("steps", failures);
+        Progress::None
+    }
+
+    fn since(&self, what: &str, readable: bool) -> livekit_keyd_core::time::Time {
+        let mut since = self.state.unreadable_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now();
+        if readable {
+            since.remove(what);
+            return now;
+        }
+        *since.entry(what.to_owned()).or_insert(now)
+    }
+}
+
+enum Progress {
+    Made,
+    Lost,
+    None,
+}
+
+fn pause(outlook: &Outlook) -> Duration {
+    let longest = random::jitter(LONGEST_SLEEP);
+    match outlook.plan.wake {
+        // A millisecond more, so that the clock has passed the moment.
+        Some(wake) => longest.min(wake.since(clock::now()) + Duration::from_millis(1)),
+        None => longest,
+    }
+}
+
+fn findings(plan: &Plan) -> Vec<Finding> {
+    let finding = |alarm: &plan::Alarm| Finding {
+        keyset: alarm.keyset.clone(),
+        kind: alarm.kind.as_str(),
+        degraded: alarm.kind.degrades(),
+        reason: alarm.kind.as_str().to_owned(),
+        message: alarm.message.clone(),
+    };
+    plan.alarms.iter().map(finding).collect()
+}
+
+fn failure(step: &Step, message: String) -> Finding {
+    let (keyset, subject) = match &step.action {
+        plan::Action::Save { keyset, .. } | plan::Action::Purge { keyset, .. } => {
+            (Some(keyset.clone()), keyset)
+        }
+        plan::Action::Publish { publisher, .. } => (None, publisher),
+    };
+    let reason = format!("{}:{subject}", step.rule);
+    Finding { keyset, kind: "StepFailed", degraded: true, reason, message }
+}
+
+/// Says what was done, to which key, by which rule, and what comes next.
+fn log_done(step: &Step) {
+    let rule = step.rule.as_str();
+    match &step.action {
+        plan::Action::Save { keyset, change } => {
+            let key = change.key().map(KeyId::as_str);
+            tracing::info!(keyset, key, rule, "done: {}", step.why);
+        }
+        plan::Action::Publish { publisher, .. } => tracing::info!(publisher, rule, "done: {}", step.why),
+        plan::Action::Purge { keyset, .. } => tracing::info!(keyset, rule, "done: {}", step.why),
+    }
+}

@@ -1,0 +1,190 @@
+//! What the admin socket answers. Only its file's mode decides who may ask.
+
+mod plan;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use livekit_keyd_core::change::{Change, Illegal};
+use livekit_keyd_core::duration;
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::time::Time;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::clock;
+use crate::conditions::Conditions;
+use crate::rotator::{Refusal, Rotator};
+use crate::signer::Signer;
+use crate::store::Store;
+
+/// A request to read the configuration anew, and where to say how it went.
+pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
+
+/// Everything that the admin socket tells of or works with.
+pub struct Admin {
+    /// `rotator`, `signer` or `both`.
+    pub role: &'static str,
+    /// The rotator, where this process is one.
+    pub rotator: Option<Arc<Rotator>>,
+    /// Each keyset's signer.
+    pub signers: Arc<BTreeMap<String, Arc<Signer>>>,
+    /// What is wrong now.
+    pub conditions: Arc<Conditions>,
+    /// The store.
+    pub store: Arc<Store>,
+    /// Rings every refresher.
+    pub refresh: Vec<Arc<Notify>>,
+    /// To whoever owns the configuration.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
+/// An answer: JSON, or a problem with its sentence.
+pub type Answer = Result<(StatusCode, Value), (StatusCode, &'static str, String)>;
+
+impl Admin {
+    /// Answers one call of a caller who is known as `by`.
+    ///
+    /// # Errors
+    /// A status, a stable word for the problem's type, and a sentence.
+    pub async fn call(&self, method: &Method, path: &str, body: &[u8], by: &str) -> Answer {
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match (method.as_str(), parts.as_slice()) {
+            ("GET", ["v1", "status"]) => answer(StatusCode::OK, &self.status()),
+            ("GET", ["v1", "plan"]) => answer(StatusCode::OK, &self.plan()?),
+            ("POST", ["v1", "refresh"]) => self.refresh(),
+            ("POST", ["v1", "reload"]) => self.reload().await,
+            ("POST", ["v1", "keysets", keyset, verb]) => self.keyset(keyset, verb, body, by).await,
+            ("POST", ["v1", "keysets", keyset, "keys", key, "activate"]) => {
+                let accepted = self.rotator()?.rotate(keyset, Some(KeyId::new(*key)), by.to_owned()).await;
+                answer(StatusCode::ACCEPTED, &accepted.map_err(refused)?)
+            }
+            (_, ["v1", "status" | "plan"]) => Err(wrong_method("GET")),
+            (_, ["v1", "refresh" | "reload"] | ["v1", "keysets", _, ..]) => Err(wrong_method("POST")),
+            _ => Err((StatusCode::NOT_FOUND, "not-found", format!("the admin socket has no {path}"))),
+        }
+    }
+
+    async fn keyset(&self, keyset: &str, verb: &str, body: &[u8], by: &str) -> Answer {
+        let rotator = self.rotator()?;
+        match verb {
+            "init" => {
+                let InitBody { force } = read(body)?;
+                let initialized = rotator.init(keyset, force).await.map_err(refused)?;
+                let status = if initialized.created { StatusCode::CREATED } else { StatusCode::OK };
+                Ok((status, json!({ "created": initialized.created })))
+            }
+            "rotate" => {
+                let Empty {} = read(body)?;
+                let accepted = rotator.rotate(keyset, None, by.to_owned()).await.map_err(refused)?;
+                answer(StatusCode::ACCEPTED, &accepted)
+            }
+            "hold" => {
+                let HoldBody { until } = read(body)?;
+                let until = moment(&until)?;
+                let document = rotator.hold(keyset, until, by.to_owned()).await.map_err(refused)?;
+                Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "until": until, "seq": document.seq })))
+            }
+            "resume" => {
+                let Empty {} = read(body)?;
+                let document = rotator.change(keyset, &Change::Resume).await.map_err(refused)?;
+                Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "seq": document.seq })))
+            }
+            "accept-restored" => {
+                let Empty {} = read(body)?;
+                let document = rotator.accept_restored(keyset).await.map_err(refused)?;
+                Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "seq": document.seq })))
+            }
+            _ => Err((StatusCode::NOT_FOUND, "not-found", format!("there is no call `{verb}` for a keyset"))),
+        }
+    }
+
+    fn rotator(&self) -> Result<&Arc<Rotator>, (StatusCode, &'static str, String)> {
+        self.rotator.as_ref().ok_or_else(|| {
+            let sentence = "this process is a signer only; ask one whose role is \"rotator\" or \"both\"";
+            (StatusCode::CONFLICT, "not-a-rotator", sentence.to_owned())
+        })
+    }
+
+    fn refresh(&self) -> Answer {
+        for poke in &self.refresh {
+            poke.notify_one();
+        }
+        if let Some(rotator) = &self.rotator {
+            rotator.poke();
+        }
+        Ok((StatusCode::ACCEPTED, json!({})))
+    }
+
+    async fn reload(&self) -> Answer {
+        let (reply, answered) = oneshot::channel();
+        let gone =
+            || (StatusCode::SERVICE_UNAVAILABLE, "stopping", "this process is about to stop".to_owned());
+        self.reload.send(reply).await.map_err(|_| gone())?;
+        match answered.await.map_err(|_| gone())? {
+            Ok(sentence) => Ok((StatusCode::OK, json!({ "reloaded": true, "message": sentence }))),
+            Err(sentence) => Err((StatusCode::CONFLICT, "config-refused", sentence)),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct InitBody {
+    #[serde(default)]
+    force: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct HoldBody {
+    until: String,
+}
+
+/// No body at all is an empty one.
+fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, (StatusCode, &'static str, String)> {
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| (StatusCode::BAD_REQUEST, "malformed", error.to_string()))
+}
+
+/// A moment as RFC 3339 has it, or so long from now.
+fn moment(text: &str) -> Result<Time, (StatusCode, &'static str, String)> {
+    text.parse()
+        .ok()
+        .or_else(|| duration::parse(text).ok().map(|duration| clock::now() + duration))
+        .ok_or_else(|| {
+            let sentence = format!(
+                "`{text}` is neither a time like 2030-01-31T12:00:00Z nor a duration from now like 4h"
+            );
+            (StatusCode::BAD_REQUEST, "malformed", sentence)
+        })
+}
+
+fn answer<T: serde::Serialize>(status: StatusCode, value: &T) -> Answer {
+    let json = serde_json::to_value(value);
+    Ok((status, json.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?))
+}
+
+fn wrong_method(allow: &'static str) -> (StatusCode, &'static str, String) {
+    (StatusCode::METHOD_NOT_ALLOWED, allow, format!("use {allow}"))
+}
+
+fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
+    let (status, kind) = match &refusal {
+        Refusal::NoKeyset(_) | Refusal::Illegal(Illegal::UnknownKey(_)) => {
+            (StatusCode::NOT_FOUND, "not-found")
+        }
+        Refusal::Illegal(_) | Refusal::OnceHeld(_) | Refusal::NoDocument(_) => {
+            (StatusCode::CONFLICT, "state-forbids")
+        }
+        Refusal::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-failed"),
+    };
+    (status, kind, refusal.to_string())
+}

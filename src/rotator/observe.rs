@@ -1,0 +1,129 @@
+//! What a rotator looks at, and in which order.
+//!
+//! Publications first, then documents: so a document is at least as new as what
+//! was derived from it. Secrets beside a document come after it, since they are
+//! written before the document names them. The clock comes last.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use livekit_keyd_core::document::Document;
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::plan::{KeysetWorld, Observed, Publication, Standby, Versions, World};
+use livekit_keyd_core::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::Rotator;
+use crate::keyset::Keyset;
+use crate::store::{Found, StoreError};
+use crate::{clock, documents};
+
+/// What lies at a standby's path.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StandbySecret {
+    #[serde(with = "livekit_keyd_core::secret::exposed")]
+    pub(super) secret: Option<Secret>,
+}
+
+impl Rotator {
+    pub(super) async fn observe(&self) -> World {
+        let mut publications = BTreeMap::new();
+        for publisher in &self.publishers {
+            let seen = self.publication(publisher).await;
+            publications.insert(publisher.name().to_owned(), seen);
+        }
+        let mut keysets = BTreeMap::new();
+        for keyset in self.keysets.load().iter() {
+            if let Some(seen) = self.keyset(keyset).await {
+                keysets.insert(keyset.name.clone(), seen);
+            }
+        }
+        World { now: clock::now(), proof: self.proof.clone(), keysets, publications }
+    }
+
+    async fn publication(&self, publisher: &crate::publish::Publisher) -> Observed<Publication> {
+        let read = publisher.read().await;
+        let since = self.since(publisher.name(), read.is_ok());
+        match read {
+            Ok(publication) => Observed::Fresh(publication),
+            Err(error) => Observed::Unknown { since, why: error.to_string() },
+        }
+    }
+
+    /// `None` for a keyset that nobody has initialised: that is no fault.
+    async fn keyset(&self, keyset: &Keyset) -> Option<KeysetWorld> {
+        let signer = self.signers.get(&keyset.name)?;
+        let mut seen = KeysetWorld {
+            document: Observed::Unknown { since: clock::now(), why: String::new() },
+            rules: keyset.rules.clone(),
+            revision: keyset.revision,
+            standby: BTreeMap::new(),
+            versions: Versions::default(),
+        };
+        let looked = self.look_at(keyset, signer, &mut seen).await;
+        let since = self.since(&keyset.path, looked.is_ok());
+        let why = match looked {
+            Ok(document) => {
+                seen.document = Observed::Fresh(document);
+                return Some(seen);
+            }
+            Err(documents::NoDocument::Absent) if signer.mark().is_none() => return None,
+            Err(documents::NoDocument::Absent) => {
+                format!(
+                    "the store has nothing at {} where the keyset's document was: see the runbook for a lost store",
+                    keyset.path
+                )
+            }
+            Err(error) => error.to_string(),
+        };
+        let last = signer.keyring().as_ref().map(|keyring| Arc::clone(&keyring.document));
+        seen.document = match last {
+            Some(value) => Observed::Stale { value, since, why },
+            None => Observed::Unknown { since, why },
+        };
+        Some(seen)
+    }
+
+    async fn look_at(
+        &self,
+        keyset: &Keyset,
+        signer: &crate::signer::Signer,
+        seen: &mut KeysetWorld,
+    ) -> Result<Arc<Document>, documents::NoDocument> {
+        let read = documents::read(&self.store, keyset, signer).await?;
+        seen.standby = self.standbys(keyset, &read.document).await.map_err(documents::NoDocument::Store)?;
+        seen.versions.current = read.version;
+        if read.document.clean_from_seq.is_some() {
+            let older = self.store.older_versions(&keyset.path).await;
+            seen.versions.older = older.map_err(documents::NoDocument::Store)?;
+        }
+        Ok(read.document)
+    }
+
+    /// The secrets beside a document. One that the document names and the store has deleted is left out: it is lost.
+    pub(super) async fn standbys(
+        &self,
+        keyset: &Keyset,
+        document: &Document,
+    ) -> Result<BTreeMap<KeyId, Standby>, StoreError> {
+        let mut standbys = BTreeMap::new();
+        for name in self.store.list(&keyset.standby_folder()).await? {
+            let id = KeyId::new(name);
+            let mut secret = None;
+            if document.standbys().any(|key| key.id == id) {
+                match self.store.read::<StandbySecret>(&keyset.standby_path(&id)).await? {
+                    Found::Value { value, .. } => secret = value.secret,
+                    Found::Absent | Found::Deleted { .. } => continue,
+                }
+            }
+            let seen_at_seq = self.first_seen(&keyset.name, &id, document.seq);
+            standbys.insert(id, Standby { secret, seen_at_seq });
+        }
+        Ok(standbys)
+    }
+
+    fn first_seen(&self, keyset: &str, id: &KeyId, seq: u64) -> u64 {
+        let mut first_seen = self.state.first_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *first_seen.entry((keyset.to_owned(), id.clone())).or_insert(seq)
+    }
+}

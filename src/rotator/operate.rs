@@ -1,0 +1,235 @@
+//! What operators ask for: a write to the document, which any rotator then carries out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use livekit_keyd_core::change::{self, Change, Illegal};
+use livekit_keyd_core::document::{Document, Made, Request, STANDBYS};
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::plan::Rule;
+use livekit_keyd_core::time::Time;
+
+use super::Rotator;
+use super::execute::{Failure, at_hand};
+use crate::api::report::Accepted;
+use crate::clock::{self, BootTime};
+use crate::documents::NoDocument;
+use crate::keyset::Keyset;
+use crate::random;
+use crate::store::{Expected, Found, StoreError};
+
+/// How often an operator's write is tried again when others write at the same moment.
+const TRIES: usize = 8;
+
+/// Whether `init` made a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initialized {
+    /// False if there was one already.
+    pub created: bool,
+}
+
+/// Why an operator's call was not carried out.
+#[derive(Debug)]
+pub enum Refusal {
+    /// There is no such keyset here: the sentence names those there are.
+    NoKeyset(String),
+    /// The document's state forbids it.
+    Illegal(Illegal),
+    /// There is no document to change.
+    NoDocument(NoDocument),
+    /// `init` without force where a document once was.
+    OnceHeld(String),
+    /// The store failed: a sentence.
+    Failed(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NoKeyset(sentence) | Refusal::OnceHeld(sentence) | Refusal::Failed(sentence) => {
+                f.write_str(sentence)
+            }
+            Refusal::Illegal(illegal) => illegal.fmt(f),
+            Refusal::NoDocument(why) => why.fmt(f),
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        match failure {
+            Failure::Lost => {
+                Refusal::Failed("others write to the document all the time; try again".to_owned())
+            }
+            Failure::Failed(sentence) => Refusal::Failed(sentence),
+        }
+    }
+}
+
+impl Rotator {
+    /// The keyset of this name.
+    ///
+    /// # Errors
+    /// There is none: the refusal names those there are.
+    pub fn keyset_named(&self, name: &str) -> Result<Keyset, Refusal> {
+        let keysets = self.keysets.load();
+        keysets.iter().find(|keyset| keyset.name == name).cloned().ok_or_else(|| {
+            let names: Vec<_> = keysets.iter().map(|keyset| keyset.name.as_str()).collect();
+            Refusal::NoKeyset(format!("there is no keyset `{name}` here; there is: {}", names.join(", ")))
+        })
+    }
+
+    /// Makes the keyset's document and its first keys, if there never was one; the only thing that does.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn init(&self, name: &str, force: bool) -> Result<Initialized, Refusal> {
+        let keyset = self.keyset_named(name)?;
+        let created = {
+            let _turn = self.state.turn.lock().await;
+            self.create(&keyset, force).await?
+        };
+        self.poke();
+        Ok(Initialized { created })
+    }
+
+    async fn create(&self, keyset: &Keyset, force: bool) -> Result<bool, Refusal> {
+        let failed = |error: StoreError| Refusal::Failed(error.to_string());
+        let expected = match self.store.read::<serde::de::IgnoredAny>(&keyset.path).await.map_err(failed)? {
+            Found::Value { .. } => return Ok(false),
+            Found::Absent if !force && self.is_published(keyset).await => return Err(once_held(keyset)),
+            Found::Absent => Expected::Absent,
+            Found::Deleted { .. } if !force => return Err(once_held(keyset)),
+            Found::Deleted { version } => Expected::Version(version),
+        };
+        self.protect(keyset).await;
+        let mut made = Made { lineage: random::lineage(), write: random::write_id(), keys: Vec::new() };
+        for _ in 0..=STANDBYS {
+            made.keys.push(self.new_standby(keyset).await.map_err(failed)?);
+        }
+        let ids = made.keys.clone();
+        let document =
+            Document::create(&keyset.name, keyset.rules.clone(), keyset.revision, made, clock::now());
+        let asked_at = BootTime::now();
+        tracing::info!(keyset = keyset.name, "creating the document with {} keys", ids.len());
+        match self.store.write(&keyset.path, &document, expected).await {
+            Ok(_) => {
+                if let Some(signer) = self.signers.get(&keyset.name).filter(|_| force) {
+                    signer.forget();
+                }
+                self.tell_signer(keyset, &Arc::new(document), asked_at);
+                Ok(true)
+            }
+            Err(StoreError::Conflict) => {
+                self.drop_standbys(keyset, &ids).await;
+                Ok(false)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Whether a publication was derived from a document of this keyset: then there was one.
+    async fn is_published(&self, keyset: &Keyset) -> bool {
+        for publisher in &self.publishers {
+            if publisher.read().await.is_ok_and(|there| there.vector.0.contains_key(&keyset.name)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn protect(&self, keyset: &Keyset) {
+        if let Err(error) = self.store.protect(&keyset.path).await {
+            tracing::warn!(keyset = keyset.name, "the path's settings could not be made safe: {error}");
+        }
+    }
+
+    /// One change of the document, tried again when others write at the same moment.
+    ///
+    /// # Errors
+    /// Why the document's state forbids it, or why the store failed.
+    pub async fn change(&self, name: &str, change: &Change) -> Result<Arc<Document>, Refusal> {
+        let _turn = self.state.turn.lock().await;
+        let document = self.change_in_turn(name, change).await?;
+        self.poke();
+        Ok(document)
+    }
+
+    pub(super) async fn change_in_turn(&self, name: &str, change: &Change) -> Result<Arc<Document>, Refusal> {
+        let keyset = self.keyset_named(name)?;
+        for _ in 0..TRIES {
+            let world = self.observe().await;
+            let seen = world.keysets.get(name).ok_or(Refusal::NoDocument(NoDocument::Absent))?;
+            let Some(document) = seen.document.fresh() else {
+                return Err(Refusal::Failed(unreadable(seen)));
+            };
+            let next =
+                change::apply(document, change, clock::now(), at_hand(seen)).map_err(Refusal::Illegal)?;
+            match self.write_document(&keyset, next, seen.versions.current, change).await {
+                Err(StoreError::Conflict) => {
+                    tokio::time::sleep(random::jitter(super::AFTER_A_LOST_RACE)).await
+                }
+                written => return written.map_err(|error| Refusal::Failed(error.to_string())),
+            }
+        }
+        Err(Failure::Lost.into())
+    }
+
+    /// Asks for a change of key, and makes it at once if nothing is in its way.
+    ///
+    /// # Errors
+    /// Why the document's state forbids it.
+    pub async fn rotate(&self, name: &str, key: Option<KeyId>, by: String) -> Result<Accepted, Refusal> {
+        let _turn = self.state.turn.lock().await;
+        let request = Request { by, at: clock::now(), key };
+        let asked = self.change_in_turn(name, &Change::Request(request)).await?;
+        self.settle().await;
+        let outlook = self.outlook();
+        let seen = outlook.as_ref().and_then(|outlook| outlook.world.keysets.get(name));
+        let now = seen.and_then(|seen| seen.document.last()).cloned().unwrap_or_else(|| Arc::clone(&asked));
+        let committed = now.newest().filter(|_| now.requested.is_none());
+        if let Some((key, commitment)) = committed.and_then(|key| Some((key, key.commitment()?))) {
+            return Ok(Accepted::Committed {
+                keyset: name.to_owned(),
+                key_id: key.id.to_string(),
+                not_before: commitment.not_before,
+                seq: now.seq,
+            });
+        }
+        let blocked = outlook.as_ref().and_then(|outlook| {
+            outlook
+                .plan
+                .blocked
+                .iter()
+                .find(|blocked| blocked.keyset == name && blocked.rule == Rule::Request)
+        });
+        let reason = blocked.map_or_else(
+            || "it is remembered in the document, and a rotator will carry it out".to_owned(),
+            |blocked| blocked.message.clone(),
+        );
+        Ok(Accepted::Waiting { waiting: true, reason })
+    }
+
+    /// Ends a freeze, or begins one.
+    ///
+    /// # Errors
+    /// Why the document's state forbids it.
+    pub async fn hold(&self, name: &str, until: Time, by: String) -> Result<Arc<Document>, Refusal> {
+        self.change(name, &Change::Hold { by, until }).await
+    }
+}
+
+fn once_held(keyset: &Keyset) -> Refusal {
+    Refusal::OnceHeld(format!(
+        "{} once held a document of this keyset: bring it back (for Vault: `vault kv undelete`), or give up the keys that it had with `livekit-keyd init {} --force`",
+        keyset.path, keyset.name
+    ))
+}
+
+fn unreadable(seen: &livekit_keyd_core::plan::KeysetWorld) -> String {
+    use livekit_keyd_core::plan::Observed;
+    match &seen.document {
+        Observed::Stale { why, .. } | Observed::Unknown { why, .. } => why.clone(),
+        Observed::Fresh(_) => String::new(),
+    }
+}

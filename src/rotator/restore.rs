@@ -1,0 +1,118 @@
+//! An operator says that the store was restored on purpose.
+//!
+//! The order matters. Publications are marked first, so that whatever an older
+//! process still writes loses against them; then the document is written with a
+//! seq above all that anybody saw, and a key that every publication holds signs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use livekit_keyd_core::change::{self, Change};
+use livekit_keyd_core::document::Document;
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::plan::Publication;
+
+use super::execute::at_hand;
+use super::{Refusal, Rotator};
+use crate::clock::{self, BootTime};
+use crate::keyset::Keyset;
+use crate::store::{Expected, Found, StoreError};
+
+/// How far the new seq lies above the highest known, since others may have seen more than this process.
+const MARGIN: u64 = 1 << 20;
+
+impl Rotator {
+    /// Believes the document that the store has now, and gives up what was seen before.
+    ///
+    /// # Errors
+    /// Why it cannot be: no document, no publication, or no key that both know.
+    pub async fn accept_restored(&self, name: &str) -> Result<Arc<Document>, Refusal> {
+        let keyset = self.keyset_named(name)?;
+        let document = {
+            let _turn = self.state.turn.lock().await;
+            self.accept(&keyset).await?
+        };
+        self.poke();
+        Ok(document)
+    }
+
+    async fn accept(&self, keyset: &Keyset) -> Result<Arc<Document>, Refusal> {
+        let failed = |error: StoreError| Refusal::Failed(error.to_string());
+        let (version, document) = match self.store.read::<Document>(&keyset.path).await.map_err(failed)? {
+            Found::Value { version, value } => (version, value),
+            Found::Absent | Found::Deleted { .. } => {
+                return Err(Refusal::NoDocument(crate::documents::NoDocument::Absent));
+            }
+        };
+        document.check(&keyset.name).map_err(|flaw| Refusal::Failed(flaw.to_string()))?;
+        let publications = self.readable_publications().await?;
+        let seq = self.seq_above_all(keyset, &document, &publications);
+        let standby = self.standbys(keyset, &document).await.map_err(failed)?;
+        let seen = livekit_keyd_core::plan::KeysetWorld {
+            document: livekit_keyd_core::plan::Observed::Fresh(Arc::new(document)),
+            rules: keyset.rules.clone(),
+            revision: keyset.revision,
+            standby,
+            versions: livekit_keyd_core::plan::Versions { current: version, older: Vec::new() },
+        };
+        let Some(document) = seen.document.fresh() else {
+            return Err(Refusal::NoDocument(crate::documents::NoDocument::Absent));
+        };
+        let restore = Change::Restore { seq, published: held_by_all(&publications) };
+        let next =
+            change::apply(document, &restore, clock::now(), at_hand(&seen)).map_err(Refusal::Illegal)?;
+        self.mark_publications(&next, publications).await?;
+        tracing::warn!(keyset = keyset.name, seq, "accepting a restored store");
+        let asked_at = BootTime::now();
+        self.store.write(&keyset.path, &next, Expected::Version(version)).await.map_err(failed)?;
+        let next = Arc::new(next);
+        if let Some(signer) = self.signers.get(&keyset.name) {
+            signer.forget();
+        }
+        self.tell_signer(keyset, &next, asked_at);
+        Ok(next)
+    }
+
+    async fn readable_publications(&self) -> Result<Vec<(usize, Publication)>, Refusal> {
+        let mut publications = Vec::new();
+        for (index, publisher) in self.publishers.iter().enumerate() {
+            let there = publisher.read().await.map_err(|error| Refusal::Failed(error.to_string()))?;
+            publications.push((index, there));
+        }
+        Ok(publications)
+    }
+
+    fn seq_above_all(
+        &self,
+        keyset: &Keyset,
+        document: &Document,
+        publications: &[(usize, Publication)],
+    ) -> u64 {
+        let published = publications.iter().filter_map(|(_, there)| there.vector.0.get(&keyset.name));
+        let marked = self.signers.get(&keyset.name).and_then(|signer| signer.mark()).map(|mark| mark.seq);
+        let highest = published.map(|(_, seq)| *seq).chain(marked).max().unwrap_or(0).max(document.seq);
+        highest.saturating_add(MARGIN)
+    }
+
+    /// Same keys, with a mark that makes whatever an older process still writes lose.
+    async fn mark_publications(
+        &self,
+        document: &Document,
+        publications: Vec<(usize, Publication)>,
+    ) -> Result<(), Refusal> {
+        for (index, there) in publications {
+            let mut wanted = there.clone();
+            wanted.vector.0.insert(document.keyset.clone(), (document.lineage.clone(), document.seq));
+            wanted.changed_at.get_or_insert(clock::now());
+            let replaced = self.publishers[index].replace(&there, &wanted).await;
+            replaced.map_err(|error| Refusal::Failed(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+fn held_by_all(publications: &[(usize, Publication)]) -> BTreeSet<KeyId> {
+    let mut ids = publications.iter().map(|(_, there)| there.keys.iter().map(|(id, _)| id.clone()).collect());
+    let first: BTreeSet<KeyId> = ids.next().unwrap_or_default();
+    ids.fold(first, |held, other: BTreeSet<KeyId>| held.intersection(&other).cloned().collect())
+}

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod atomic_file;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod conditions;
 pub mod config;

@@ -1,0 +1,20 @@
+//! `refresh`: read the store now.
+
+use clap::Args;
+use serde_json::json;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::operate::perform;
+
+/// Read the store and look at everything anew, now
+#[derive(Args, Debug)]
+pub struct Options {}
+
+/// Runs the command.
+///
+/// # Errors
+/// What could not be read.
+pub async fn run(context: &Context, _: Options) -> Result<Exit, Failure> {
+    perform(context, "/v1/refresh", &json!({}), "refreshed").await
+}

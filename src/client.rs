@@ -347,6 +347,14 @@ mod tests {
     }
 
     #[test]
+    fn who_may_not_connect_is_told_who_may() {
+        let denied = |kind, owner| Client::new(kind, "/s".into()).fails(Cause::Denied { owner }).to_string();
+        assert!(denied(SocketKind::Admin, Some(999)).contains("sudo -u '#999'"));
+        assert!(denied(SocketKind::Signing, Some(999)).contains("socket_group"));
+        assert!(denied(SocketKind::Signing, None).contains("access to its folder"));
+    }
+
+    #[test]
     fn names_cannot_leave_their_place_in_the_path() {
         assert_eq!(segment("default"), "default");
         assert_eq!(segment("../v1?x#y z"), "..%2Fv1%3Fx%23y%20z");

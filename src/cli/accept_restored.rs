@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::operate::{keyset_path, perform};
 
-/// Go on from a document that a restored backup brought back
+/// What `accept-restored` can be told.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Signers and publications refuse a document that went back until an operator says so. What was written since the backup is given up."

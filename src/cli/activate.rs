@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::operate::{change_key, keyset_path};
 use crate::client::segment;
 
-/// Let a standby of your choice sign, now
+/// What `activate` can be told.
 #[derive(Args, Debug)]
 pub struct Options {
     /// The keyset

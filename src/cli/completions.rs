@@ -7,7 +7,7 @@ use super::Arguments;
 use super::exit::{Exit, Failure};
 use super::screen::print_bytes;
 
-/// Print a shell's completions
+/// What `completions` can be told.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: livekit-keyd completions bash > /etc/bash_completion.d/livekit-keyd")]
 pub struct Options {

@@ -16,16 +16,34 @@ use crate::client::{Answer, Client, SocketKind};
 #[derive(Args, Clone, Debug)]
 pub struct Globals {
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE", env = "LIVEKIT_KEYD_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "FILE",
+        env = "LIVEKIT_KEYD_CONFIG"
+    )]
     pub config: Option<PathBuf>,
     /// The signing socket [default: ./livekit-keyd-dev/sign.sock if `dev` made one here, else /run/livekit-keyd/sign.sock]
-    #[arg(long, global = true, value_name = "PATH", env = "LIVEKIT_KEYD_SOCKET")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "PATH",
+        env = "LIVEKIT_KEYD_SOCKET"
+    )]
     pub socket: Option<PathBuf>,
     /// The admin socket [default: ./livekit-keyd-dev/admin.sock if `dev` made one here, else /run/livekit-keyd/admin.sock]
-    #[arg(long, global = true, value_name = "PATH", env = "LIVEKIT_KEYD_ADMIN_SOCKET")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "PATH",
+        env = "LIVEKIT_KEYD_ADMIN_SOCKET"
+    )]
     pub admin_socket: Option<PathBuf>,
     /// Print the answer as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
 }
 

@@ -11,7 +11,7 @@ use super::moment::both;
 use super::operate::{keyset_path, perform};
 use crate::clock;
 
-/// Freeze a keyset: no key is changed, taken out or erased
+/// What `hold` can be told.
 #[derive(Args, Debug)]
 #[command(after_help = "Tokens are signed all the while. The hold ends by itself, or with `resume`.")]
 pub struct Options {
@@ -34,14 +34,15 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
 
 fn until(text: &str) -> Result<Time, String> {
     let now = clock::now();
-    let until =
-        match text.parse() {
-            Ok(time) => time,
-            Err(_) => now + duration::parse(text).map_err(|_| {
+    let until = match text.parse() {
+        Ok(time) => time,
+        Err(_) => {
+            now + duration::parse(text).map_err(|_| {
                 "write a time as RFC 3339 has it, like 2030-01-31T12:00:00Z, or a duration like 90m or 2d"
                     .to_owned()
-            })?,
-        };
+            })?
+        }
+    };
     if until > now { Ok(until) } else { Err(format!("{until} has passed already")) }
 }
 

@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::operate::keyset_path;
 use super::screen::{print, print_bytes};
 
-/// Create a keyset's document and its first three keys
+/// What `init` can be told.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The daemon has to run; its first key signs as soon as LiveKit is known to have it. A keyset that exists is left as it is, and that is no error."

@@ -17,7 +17,7 @@ use crate::clock;
 /// How often a watched picture is drawn anew.
 const FRAME: Duration = Duration::from_secs(1);
 
-/// Show the keys on a time line: phases, now, the next firing, ends
+/// What `keys` can be told.
 #[derive(Args, Debug)]
 #[command(
     after_help = "On a terminal the time line is drawn; elsewhere, or with --table, a plain table is printed."

@@ -9,10 +9,13 @@ use super::Arguments;
 use super::exit::{Exit, Failure};
 use super::screen::print_bytes;
 
-/// Print the manual page
+/// What `man` can be told.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: livekit-keyd man | man -l -")]
 pub struct Options {}
+
+/// How an apostrophe is written.
+const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
 const EXIT_STATUS: &str = r#".SH EXIT STATUS
 .TP
@@ -30,6 +33,13 @@ Something needs a look.
 .TP
 4
 What was waited for did not come in time.
+.SH ENVIRONMENT
+.TP
+LIVEKIT_KEYD_CONFIG, LIVEKIT_KEYD_SOCKET, LIVEKIT_KEYD_ADMIN_SOCKET
+As the global options; an option wins.
+.TP
+NO_COLOR
+No colour on a terminal either.
 .SH FILES
 .TP
 /run/livekit\-keyd/sign.sock, /run/livekit\-keyd/admin.sock
@@ -66,7 +76,12 @@ fn page() -> io::Result<Vec<u8>> {
         page.extend_from_slice(section(command)?.as_bytes());
     }
     page.extend_from_slice(EXIT_STATUS.as_bytes());
-    Ok(page)
+    Ok(format!("{PREAMBLE}{}", without_preambles(&page)).into_bytes())
+}
+
+/// Each rendered section begins with one; a page needs one.
+fn without_preambles(page: &[u8]) -> String {
+    String::from_utf8_lossy(page).replace(PREAMBLE, "")
 }
 
 /// A command under its own heading; options that every command has are on the page once.
@@ -74,17 +89,21 @@ fn section(command: &Command) -> io::Result<String> {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let mut body = Vec::new();
-    let own = command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
+    let own = command
+        .clone()
+        .mut_args(|arg| if arg.is_global_set() || arg.get_id() == "help" { arg.hide(true) } else { arg });
     let man = Man::new(own.clone());
     man.render_synopsis_section(&mut body)?;
-    if own.get_arguments().any(|arg| !arg.is_hide_set() && arg.get_id() != "help") {
+    if own.get_arguments().any(|arg| !arg.is_hide_set()) {
         man.render_options_section(&mut body)?;
     }
-    let body = String::from_utf8_lossy(&body).replace(".SH SYNOPSIS\n", "").replace(".SH OPTIONS\n", "");
+    let body = without_preambles(&body).replace(".SH SYNOPSIS\n", "").replace(".SH OPTIONS\n", "");
     let name = command.get_name().replace('-', "\\-");
     let mut text = format!(".SS {name}\n{}.\n.PP\n{body}", roff(&about));
-    if !after.is_empty() {
-        text.push_str(&format!(".PP\n.nf\n{}\n.fi\n", roff(&after)));
+    match after.lines().count() {
+        0 => {}
+        1 => text.push_str(&format!(".PP\n{}\n", roff(&after))),
+        _ => text.push_str(&format!(".PP\n.nf\n{}\n.fi\n", roff(&after))),
     }
     Ok(text)
 }

@@ -35,7 +35,7 @@ use context::Globals;
 
 /// Keeps LiveKit API keys in Vault, rotates them under load, and mints tokens over a Unix socket
 #[derive(Parser, Debug)]
-#[command(name = "livekit-keyd", version, propagate_version = true, subcommand_required = true)]
+#[command(name = "livekit-keyd", version, subcommand_required = true)]
 #[command(after_help = "Exit codes: 0 fine, 1 failed, 2 misuse, 3 something needs a look, 4 timed out.")]
 pub struct Arguments {
     /// Before or after the command.
@@ -49,35 +49,35 @@ pub struct Arguments {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// See [`init`].
+    /// Create a keyset's document and its first three keys
     Init(init::Options),
-    /// See [`status`].
+    /// Show what is: store, keysets, publications and conditions
     Status(status::Options),
-    /// See [`plan`].
+    /// Show what the rotator does next and what it waits for
     Plan(plan::Options),
-    /// See [`keys`].
+    /// Show the keys on a time line: phases, now, the next firing, ends
     Keys(keys::Options),
-    /// See [`rotate`].
+    /// Change the signing key now, beside the schedule
     Rotate(rotate::Options),
-    /// See [`activate`].
+    /// Let a standby of your choice sign, now
     Activate(activate::Options),
-    /// See [`hold`].
+    /// Freeze a keyset: no key is changed, taken out or erased
     Hold(hold::Options),
-    /// See [`resume`].
+    /// End a hold of a keyset, or of its adopted key
     Resume(resume::Options),
-    /// See [`refresh`].
+    /// Read the store and look at everything anew, now
     Refresh(refresh::Options),
-    /// See [`reload`].
+    /// Let the daemon read its configuration again, as SIGHUP does
     Reload(reload::Options),
-    /// See [`accept_restored`].
+    /// Go on from a document that a restored backup brought back
     AcceptRestored(accept_restored::Options),
-    /// See [`wait`].
+    /// Wait until a keyset is steady, rotated or proven
     Wait(wait::Options),
-    /// See [`token`].
+    /// Mint a token and print it alone
     Token(token::Options),
-    /// See [`completions`].
+    /// Print a shell's completions
     Completions(completions::Options),
-    /// See [`man`].
+    /// Print the manual page
     Man(man::Options),
 }
 

@@ -12,7 +12,7 @@ use super::table::columns;
 use crate::api::report::{BlockedReport, PlanReport};
 use crate::clock;
 
-/// Show what the rotator does next and what it waits for
+/// What `plan` can be told.
 #[derive(Args, Debug)]
 pub struct Options {}
 

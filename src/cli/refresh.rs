@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::operate::perform;
 
-/// Read the store and look at everything anew, now
+/// What `refresh` can be told.
 #[derive(Args, Debug)]
 pub struct Options {}
 

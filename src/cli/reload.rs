@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::operate::perform;
 
-/// Let the daemon read its configuration again, as SIGHUP does
+/// What `reload` can be told.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Callers, profiles, the log level, schedules and rules are taken over without a dropped request; a configuration with a mistake, or with another change, is refused whole."

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::operate::{keyset_path, perform};
 
-/// End a hold of a keyset, or of its adopted key
+/// What `resume` can be told.
 #[derive(Args, Debug)]
 pub struct Options {
     /// The keyset

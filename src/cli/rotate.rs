@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::operate::{change_key, keyset_path};
 
-/// Change the signing key now, beside the schedule
+/// What `rotate` can be told.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The next standby signs after `activation_lead`; no token is refused. What cannot be done yet is remembered."

@@ -11,7 +11,7 @@ use super::screen::{Hue, Screen, print, print_bytes};
 use crate::api::report::{Condition, KeyStatus, KeysetStatus, PublicationStatus, Status, StoreStatus};
 use crate::clock;
 
-/// Show what is: store, keysets, publications and conditions
+/// What `status` can be told.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Exit code 3 says that something needs a look: a condition is degraded, or no token can be signed."

@@ -8,7 +8,7 @@ use super::context::{Context, accepted, json_line};
 use super::exit::{Exit, Failure};
 use super::screen::{print, print_bytes, remark};
 
-/// Mint a token and print it alone
+/// What `token` can be told.
 #[derive(Args, Debug, Default)]
 #[command(
     after_help = "Without --profile and with --room and --identity the token joins that room: `roomJoin` is asked for, unless --grant names other rights.\n\nExamples:\n  livekit-keyd token --room demo --identity alice\n  livekit-keyd token --room demo --identity bob --grant canPublish=false --ttl 10m\n  livekit-keyd token --room demo --identity ops --grant roomAdmin\n  livekit-keyd token --grant sip.call --grant video.canPublishSources=camera,microphone --profile sip"

@@ -20,7 +20,7 @@ use crate::clock;
 /// The shortest pause between two looks; the longest is twice that.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// Wait until a keyset is steady, rotated or proven
+/// What `wait` can be told.
 #[derive(Args, Debug)]
 #[command(after_help = "steady   one key signs, two standbys are proven, nothing is on its way in or out
 rotated  no change of key is asked for or committed ahead

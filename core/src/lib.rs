@@ -9,6 +9,7 @@ pub mod document;
 pub mod duration;
 pub mod grants;
 pub mod key;
+pub mod nearest;
 pub mod phase;
 pub mod plan;
 pub mod policy;

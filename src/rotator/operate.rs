@@ -184,6 +184,7 @@ impl Rotator {
         let request = Request { by, at: clock::now(), key };
         let asked = self.change_in_turn(name, &Change::Request(request)).await?;
         self.settle().await;
+        self.poke();
         let outlook = self.outlook();
         let seen = outlook.as_ref().and_then(|outlook| outlook.world.keysets.get(name));
         let now = seen.and_then(|seen| seen.document.last()).cloned().unwrap_or_else(|| Arc::clone(&asked));

@@ -50,8 +50,12 @@ impl Bench {
         let health = Health::register(&registry).expect("metrics");
         let files = FileStore::open(&folder.path().join("store")).expect("a store");
         let signer = Arc::new(Signer::new("default", metrics::KeyMetrics, None));
-        let keyset =
-            Keyset { name: "default".into(), path: "livekit/apps".into(), rules: rules(rotation), revision: None };
+        let keyset = Keyset {
+            name: "default".into(),
+            path: "livekit/apps".into(),
+            rules: rules(rotation),
+            revision: None,
+        };
         let key_file = KeyFile::new(
             "keys".into(),
             folder.path().join("keys.yaml"),
@@ -129,11 +133,15 @@ async fn from_init_to_the_erasure_of_the_first_key() {
     let first = steady.active(clock::now()).expect("an active key").clone();
     let secret = first.secret.as_ref().expect("its secret").expose().to_owned();
     assert!(bench.key_file().contains(&secret));
-    assert!(!files_with(bench.folder.path(), &secret).is_empty(), "a search that finds nothing proves nothing");
+    assert!(
+        !files_with(bench.folder.path(), &secret).is_empty(),
+        "a search that finds nothing proves nothing"
+    );
 
     let accepted = bench.rotator.rotate("default", None, "test".into()).await.expect("rotate");
     assert!(format!("{accepted:?}").contains("Committed"), "{accepted:?}");
-    let rotated = bench.until("erasure", |document| count(document, Phase::Erased) == 1 && is_steady(document)).await;
+    let rotated =
+        bench.until("erasure", |document| count(document, Phase::Erased) == 1 && is_steady(document)).await;
     assert_ne!(rotated.active(clock::now()).expect("an active key").id, first.id);
     assert_eq!(files_with(bench.folder.path(), &secret), Vec::<String>::new());
     assert_eq!(rotated.published().count(), 3);

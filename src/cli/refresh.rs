@@ -16,5 +16,11 @@ pub struct Options {}
 /// # Errors
 /// What could not be read.
 pub async fn run(context: &Context, _: Options) -> Result<Exit, Failure> {
-    perform(context, "/v1/refresh", &json!({}), "refreshed").await
+    perform(
+        context,
+        "/v1/refresh",
+        &json!({}),
+        "the store is read now; `livekit-keyd status` shows what it said",
+    )
+    .await
 }

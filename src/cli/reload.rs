@@ -1,11 +1,12 @@
 //! `reload`: take over a changed configuration.
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, json_line};
 use super::exit::{Exit, Failure};
-use super::operate::perform;
+use super::screen::{print, print_bytes};
 
 /// What `reload` can be told.
 #[derive(Args, Debug)]
@@ -14,10 +15,21 @@ use super::operate::perform;
 )]
 pub struct Options {}
 
+#[derive(Deserialize)]
+struct Reloaded {
+    message: String,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// The mistakes in the configuration, or what needs a restart.
 pub async fn run(context: &Context, _: Options) -> Result<Exit, Failure> {
-    perform(context, "/v1/reload", &json!({}), "the configuration was taken over").await
+    let answer = context.command("/v1/reload", &json!({})).await?;
+    if context.globals.json {
+        print_bytes(&json_line(&answer))?;
+    } else {
+        print(&format!("{}\n", answer.json::<Reloaded>()?.message))?;
+    }
+    Ok(Exit::Fine)
 }

@@ -116,13 +116,13 @@ fn remark(key: &KeyStatus, now: Time) -> String {
 }
 
 /// A cell of a bar.
-fn glyph(keyset: &KeysetStatus, key: &KeyStatus, at: Time) -> char {
+fn glyph(keyset: &KeysetStatus, key: &KeyStatus, at: Time, now: Time) -> char {
     let reached = |time: Option<Time>| time.is_some_and(|time| time <= at);
     if at < key.created_at || reached(key.erased_at) {
         return ' ';
     }
     if reached(key.unpublished_at) || reached(key.not_after) {
-        return '·';
+        return if at <= now { '·' } else { ' ' };
     }
     if !reached(key.not_before) {
         return '░';
@@ -145,13 +145,13 @@ fn succeeded_at(keyset: &KeysetStatus, key: &KeyStatus) -> Option<Time> {
 
 fn bar(window: &Window, keyset: &KeysetStatus, key: &KeyStatus, now: Time, screen: &Screen) -> String {
     let mark = |at: Option<Time>| at.and_then(|at| window.column(at));
-    let (now, firing, end) = (mark(Some(now)), mark(keyset.next_firing), mark(key.not_after));
+    let (present, firing, end) = (mark(Some(now)), mark(keyset.next_firing), mark(key.not_after));
     let cells: Vec<char> = (0..window.columns)
         .map(|column| match Some(column) {
-            here if here == now => '│',
+            here if here == present => '│',
             here if here == end => '┤',
             here if here == firing => '┊',
-            _ => glyph(keyset, key, window.moment(column)),
+            _ => glyph(keyset, key, window.moment(column), now),
         })
         .collect();
     let mut text = String::new();
@@ -213,7 +213,7 @@ mod tests {
             seen.dedup();
             assert_eq!(seen.into_iter().collect::<String>(), glyphs, "{told}");
         };
-        order(old, "█▓│▓┤·");
+        order(old, "█▓│▓┤");
         order(row(&told, "APIactive"), "░█│█");
         order(row(&told, "APIstandby1"), "░│░");
     }

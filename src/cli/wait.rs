@@ -4,9 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use livekit_keyd_core::document::STANDBYS;
 use livekit_keyd_core::duration;
 use livekit_keyd_core::phase::Phase;
 use livekit_keyd_core::time::Time;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::context::{Context, accepted};
 use super::exit::{Exit, Failure};
@@ -15,7 +18,7 @@ use super::screen::{print, remark};
 use super::status::only;
 use crate::api::report::{KeyStatus, KeysetStatus, PlanReport, Status};
 use crate::client::{Client, NoAnswer};
-use crate::clock;
+use crate::{clock, random};
 
 /// The shortest pause between two looks; the longest is twice that.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -67,9 +70,17 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
     let admin = context.admin();
     let (started, started_at) = (Instant::now(), clock::now());
     let mut progress = Progress::default();
+    let mut rung = false;
     loop {
         let missing = match look(&admin, &options.keyset).await {
-            Ok((status, plan)) => missing(options.goal, status, &plan, started_at)?,
+            Ok((keyset, plan)) => {
+                // A rotator with nothing to do looks again after many seconds only.
+                if plan.at < started_at && !rung {
+                    rung = admin.post("/v1/refresh", &json!({})).await.is_ok();
+                }
+                missing(options.goal, &keyset, &plan, started_at)
+            }
+            Err(Unheard::Starting(sentence)) => Some(sentence),
             Err(Unheard::NotThere(error)) if options.timeout.is_some() => Some(error.to_string()),
             Err(Unheard::NotThere(error)) => return Err(error.into()),
             Err(Unheard::Failed(failure)) => return Err(failure),
@@ -98,43 +109,43 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
 
 /// Scripts that start together do not ask together.
 fn pause() -> Duration {
-    let jitter = clock::now().as_millis().unsigned_abs() * 7919 % 151;
-    PAUSE + Duration::from_millis(jitter)
+    PAUSE + PAUSE.mul_f64(random::fraction())
 }
 
 enum Unheard {
+    /// A daemon that starts would mend it.
     NotThere(NoAnswer),
+    /// It is there and cannot tell yet.
+    Starting(String),
+    /// Waiting mends nothing.
     Failed(Failure),
 }
 
 async fn look(admin: &Client, keyset: &str) -> Result<(KeysetStatus, PlanReport), Unheard> {
-    let heard = |error: NoAnswer| {
-        if error.may_come() { Unheard::NotThere(error) } else { Unheard::Failed(error.into()) }
-    };
-    let failed = |error: NoAnswer| Unheard::Failed(error.into());
     // The plan first: a request that the plan no longer shows is in the status that comes after it.
-    let plan = accepted(admin.get("/v1/plan").await.map_err(heard)?).map_err(Unheard::Failed)?;
-    let plan: PlanReport = plan.json().map_err(failed)?;
-    let status = accepted(admin.get("/v1/status").await.map_err(heard)?).map_err(Unheard::Failed)?;
-    let mut status: Status = status.json().map_err(failed)?;
+    let plan: PlanReport = ask(admin, "/v1/plan").await?;
+    let mut status: Status = ask(admin, "/v1/status").await?;
     only(&mut status, keyset).map_err(Unheard::Failed)?;
-    match status.keysets.pop() {
-        Some(keyset) => Ok((keyset, plan)),
-        None => Err(Unheard::Failed(Failure::failed(format!("the daemon has no keyset `{keyset}`")))),
+    let gone = || Unheard::Failed(Failure::failed(format!("the daemon has no keyset `{keyset}`")));
+    Ok((status.keysets.pop().ok_or_else(gone)?, plan))
+}
+
+async fn ask<T: DeserializeOwned>(admin: &Client, path: &str) -> Result<T, Unheard> {
+    let answer = admin.get(path).await.map_err(|error| {
+        if error.may_come() { Unheard::NotThere(error) } else { Unheard::Failed(error.into()) }
+    })?;
+    if answer.status == 503 {
+        return Err(Unheard::Starting(answer.problem()));
     }
+    let answer = accepted(answer).map_err(Unheard::Failed)?;
+    answer.json().map_err(|error| Unheard::Failed(error.into()))
 }
 
 /// What is missing to a goal, in words; nothing, if it is reached.
-fn missing(
-    goal: Goal,
-    keyset: KeysetStatus,
-    plan: &PlanReport,
-    since: Time,
-) -> Result<Option<String>, Failure> {
-    let keyset = &keyset;
+fn missing(goal: Goal, keyset: &KeysetStatus, plan: &PlanReport, since: Time) -> Option<String> {
     let now = clock::now();
     if keyset.seq.is_none() {
-        return Ok(Some(format!("it has no document yet (`livekit-keyd init {}` makes one)", keyset.name)));
+        return Some(format!("it has no document yet (`livekit-keyd init {}` makes one)", keyset.name));
     }
     let found = match goal {
         Goal::Proven => unproven(keyset, plan),
@@ -147,7 +158,7 @@ fn missing(
     };
     // A plan from before the wait may not know yet what was asked for right before it.
     let stale = goal != Goal::Proven && plan.at < since;
-    Ok(found.or_else(|| stale.then(|| "the rotator has not looked since".to_owned())))
+    found.or_else(|| stale.then(|| "the rotator has not looked since".to_owned()))
 }
 
 fn in_phase(keyset: &KeysetStatus, phase: Phase) -> impl Iterator<Item = &KeyStatus> {
@@ -182,14 +193,14 @@ fn leaving(keyset: &KeysetStatus, now: Time) -> Option<String> {
 fn unproven(keyset: &KeysetStatus, plan: &PlanReport) -> Option<String> {
     let proven =
         in_phase(keyset, Phase::Standby).filter(|key| key.proven_at.is_some() && !key.compromised).count();
-    if proven >= livekit_keyd_core::document::STANDBYS {
+    if proven >= STANDBYS {
         return None;
     }
     let why = plan.blocked.iter().find(|blocked| {
         blocked.keyset == keyset.name && ["prove", "replenish"].contains(&blocked.rule.as_str())
     });
     let why = why.map(|blocked| format!(" ({})", blocked.message)).unwrap_or_default();
-    Some(format!("{proven} of {} standbys are proven{why}", livekit_keyd_core::document::STANDBYS))
+    Some(format!("{proven} of {STANDBYS} standbys are proven{why}"))
 }
 
 fn unsigned(keyset: &KeysetStatus) -> Option<String> {
@@ -258,7 +269,7 @@ mod tests {
     }
 
     fn lacks(goal: Goal, keyset: KeysetStatus, plan: &PlanReport) -> String {
-        missing(goal, keyset, plan, sample::now()).expect("an answer").unwrap_or_default()
+        missing(goal, &keyset, plan, sample::now()).unwrap_or_default()
     }
 
     #[test]

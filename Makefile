@@ -1,0 +1,13 @@
+.PHONY: test lint servers
+
+# Everything that a change must pass: the lints, then every test against real servers.
+test: lint servers
+	cargo test --workspace
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# What the tests run beside livekit-keyd, in a cache outside of the checkout.
+servers:
+	tests/support/install

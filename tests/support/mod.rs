@@ -1,0 +1,14 @@
+//! Real servers and the built daemon for integration tests, and how to wait for them and talk to them.
+//!
+//! Everything started here listens on loopback only and ends with the test that
+//! started it, also when that panics or is killed.
+#![allow(dead_code, reason = "each test file is a crate of its own and uses its part of this")]
+#![expect(clippy::panic, reason = "a test's set-up that fails ends the test with its sentence")]
+
+pub(crate) mod cache;
+pub(crate) mod eventually;
+pub(crate) mod http;
+pub(crate) mod log;
+pub(crate) mod openbao;
+pub(crate) mod port;
+pub(crate) mod server;

@@ -1,0 +1,147 @@
+//! A real OpenBao, which speaks Vault's API.
+
+use std::process::Command;
+use std::{fs, io};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http::{self, Answer};
+use super::server::Server;
+use super::{cache, port};
+
+/// An unsealed server with KV version 2 at `secret/`, on disk, so that its data outlives a stop.
+pub(crate) struct OpenBao {
+    folder: TempDir,
+    api: Api,
+    server: Server,
+    unseal_key: String,
+}
+
+impl OpenBao {
+    /// Starts, initialises and unseals one.
+    pub(crate) fn start() -> OpenBao {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (port, cluster_port) = (port::free(), port::free());
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("a folder for its data");
+        let config = format!(
+            "storage \"raft\" {{ path = {data:?}, node_id = \"one\", performance_multiplier = 1 }}\n\
+             listener \"tcp\" {{ address = \"127.0.0.1:{port}\", tls_disable = true }}\n\
+             api_addr = \"http://127.0.0.1:{port}\"\n\
+             cluster_addr = \"http://127.0.0.1:{cluster_port}\"\n"
+        );
+        fs::write(folder.path().join("openbao.hcl"), config).expect("its configuration is written");
+        let server = Server::spawn("OpenBao", command(&folder));
+        let api = Api { port, token: String::new() };
+        let mut bao = OpenBao { folder, api, server, unseal_key: String::new() };
+        bao.wait_for_answer();
+        let keys = bao.succeed("PUT", "sys/init", &json!({"secret_shares": 1, "secret_threshold": 1}));
+        bao.api.token = text(&keys["root_token"]);
+        bao.unseal_key = text(&keys["keys_base64"][0]);
+        bao.unseal();
+        bao.succeed("POST", "sys/mounts/secret", &json!({"type": "kv", "options": {"version": "2"}}));
+        // A new mount of version 2 refuses calls while it prepares itself.
+        bao.wait_for_200("secret/config");
+        bao
+    }
+
+    /// Its address, as `[store.vault] address` wants it.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.api.port)
+    }
+
+    /// The root token.
+    pub(crate) fn token(&self) -> &str {
+        &self.api.token
+    }
+
+    /// The process, for its log and signals.
+    pub(crate) fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// Calls `/v1/<path>` with the root token.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.api
+            .call(method, path, body)
+            .unwrap_or_else(|error| panic!("OpenBao does not answer {method} {path}: {error}"))
+    }
+
+    /// As [`OpenBao::call`], for a call that must succeed; the answer's JSON.
+    pub(crate) fn succeed(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.call(method, path, body);
+        let good = (200..300).contains(&answer.status);
+        assert!(good, "OpenBao answers {method} {path} with {}: {}", answer.status, answer.text());
+        answer.json()
+    }
+
+    /// Ends it, keeping its data: connections are refused.
+    pub(crate) fn stop(&mut self) {
+        self.server.terminate();
+    }
+
+    /// Starts a stopped one again, at the same address, unsealed.
+    pub(crate) fn start_again(&mut self) {
+        self.server = Server::spawn_into("OpenBao", command(&self.folder), self.server.log().clone());
+        self.wait_for_answer();
+        self.unseal();
+    }
+
+    /// Halts it: connections are made, and nothing answers.
+    pub(crate) fn freeze(&mut self) {
+        self.server.signal(Signal::STOP);
+    }
+
+    /// Ends a [`OpenBao::freeze`].
+    pub(crate) fn thaw(&mut self) {
+        self.server.signal(Signal::CONT);
+    }
+
+    /// Seals it: it answers 503.
+    pub(crate) fn seal(&self) {
+        self.succeed("PUT", "sys/seal", &Value::Null);
+    }
+
+    /// Ends a [`OpenBao::seal`].
+    pub(crate) fn unseal(&mut self) {
+        self.succeed("PUT", "sys/unseal", &json!({"key": self.unseal_key}));
+        self.wait_for_200("sys/health");
+    }
+
+    fn wait_for_answer(&mut self) {
+        self.server.wait_until("it answers", || self.api.call("GET", "sys/init", &Value::Null).is_ok());
+    }
+
+    fn wait_for_200(&mut self, path: &str) {
+        self.server.wait_until(&format!("GET {path} gives 200"), || {
+            self.api.call("GET", path, &Value::Null).is_ok_and(|answer| answer.status == 200)
+        });
+    }
+}
+
+/// What a call needs, apart from the process that answers it.
+struct Api {
+    port: u16,
+    token: String,
+}
+
+impl Api {
+    fn call(&self, method: &str, path: &str, body: &Value) -> io::Result<Answer> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let headers = [("x-vault-token", self.token.as_str()), ("x-vault-request", "true")];
+        let request = http::request(method, &format!("/v1/{path}"), &headers, &body);
+        http::over_tcp(&format!("127.0.0.1:{}", self.port), &request)
+    }
+}
+
+fn command(folder: &TempDir) -> Command {
+    let mut command = Command::new(cache::path("bao"));
+    command.arg("server").arg("-config").arg(folder.path().join("openbao.hcl")).current_dir(folder.path());
+    command
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("OpenBao answers with text").to_owned()
+}

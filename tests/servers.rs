@@ -2,7 +2,14 @@
 
 mod support;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
+use support::livekit::LiveKit;
 use support::openbao::OpenBao;
 
 #[test]
@@ -20,4 +27,46 @@ fn openbao_keeps_its_data_over_a_stop_a_freeze_and_a_seal() {
     assert_eq!(bao.call("GET", "secret/data/a", &json!(null)).status, 503, "while sealed");
     bao.unseal();
     assert_eq!(read(&bao), json!(1), "after a seal");
+}
+
+const SECRET: &str = "an-example-of-a-secret-that-is-long-enough";
+
+fn write_keys(file: &Path, ids: &[&str]) {
+    let lines: String = ids.iter().map(|id| format!("{id}: {SECRET}\n")).collect();
+    fs::write(file, lines).expect("the key file is written");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("the key file gets its mode");
+}
+
+fn token_of(id: &str) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    let video = json!({"roomJoin": true, "room": "a", "roomList": true});
+    let claims = json!({"iss": id, "sub": "someone", "nbf": now, "exp": now + 60, "video": video});
+    jsonwebtoken::encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(SECRET.as_bytes()),
+    )
+    .expect("a token")
+}
+
+#[test]
+fn livekit_reads_its_key_file_at_a_start_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key_file = folder.path().join("keys.yaml");
+    write_keys(&key_file, &["APIone"]);
+    let mut livekit = LiveKit::start(&key_file);
+    assert!(livekit.accepts(&token_of("APIone")));
+    assert!(!livekit.accepts(&token_of("APItwo")));
+    let rooms = livekit.twirp("RoomService/ListRooms", &token_of("APIone"), r#"{"names":["b"]}"#);
+    assert_eq!(rooms.expect("an answer").status, 200);
+
+    write_keys(&key_file, &["APItwo"]);
+    assert!(livekit.accepts(&token_of("APIone")), "before a restart");
+    livekit.restart();
+    assert!(livekit.accepts(&token_of("APItwo")), "after a restart");
+    let refused = livekit.validate(&token_of("APIone")).expect("an answer");
+    assert_eq!(refused.status, 401, "after a restart");
+
+    livekit.stop();
+    assert!(livekit.validate(&token_of("APItwo")).is_err(), "while stopped");
 }

@@ -8,6 +8,7 @@
 pub(crate) mod cache;
 pub(crate) mod eventually;
 pub(crate) mod http;
+pub(crate) mod livekit;
 pub(crate) mod log;
 pub(crate) mod openbao;
 pub(crate) mod port;

@@ -1,0 +1,126 @@
+//! A real livekit-server that reads a key file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use tempfile::TempDir;
+
+use super::http::{self, Answer};
+use super::server::Server;
+use super::{cache, port};
+
+/// A livekit-server that gets SIGTERM within about 90 ms of its first answer never exits.
+const SETTLED: Duration = Duration::from_millis(150);
+
+/// One node, alone, without Redis.
+pub(crate) struct LiveKit {
+    folder: TempDir,
+    port: u16,
+    server: Server,
+    answered: Instant,
+}
+
+impl LiveKit {
+    /// Starts one with the keys of `key_file`, which it reads at each start and at no other time.
+    pub(crate) fn start(key_file: &Path) -> LiveKit {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = port::free();
+        let config = format!(
+            "port: {port}\n\
+             bind_addresses: [127.0.0.1]\n\
+             rtc:\n\
+            \x20 tcp_port: {tcp}\n\
+            \x20 udp_port: {udp}\n\
+            \x20 use_external_ip: false\n\
+            \x20 node_ip: 127.0.0.1\n\
+             key_file: {key_file:?}\n",
+            tcp = port::free(),
+            udp = port::free(),
+        );
+        fs::write(config_of(&folder), config).expect("its configuration is written");
+        let server = Server::spawn("livekit-server", command(&folder));
+        let mut livekit = LiveKit { folder, port, server, answered: Instant::now() };
+        livekit.wait_for_answer();
+        livekit
+    }
+
+    /// Its address, as `[livekit] url` and `nodes` want it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The process, for its log and signals.
+    pub(crate) fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// Stops it and starts it again, with the key file as it is by then.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(&mut self) {
+        thread::sleep(SETTLED.saturating_sub(self.answered.elapsed()));
+        self.server.terminate();
+    }
+
+    /// Starts a stopped one again, at the same address.
+    pub(crate) fn start_again(&mut self) {
+        let log = self.server.log().clone();
+        self.server = Server::spawn_into("livekit-server", command(&self.folder), log);
+        self.wait_for_answer();
+    }
+
+    /// Whether it lets a client join with this token: one with roomJoin, a room and an identity.
+    pub(crate) fn accepts(&self, token: &str) -> bool {
+        self.validate(token).is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Its answer to `GET /rtc/validate`: 200 for a token that may join, 401 for an unknown key.
+    ///
+    /// # Errors
+    /// What the connection says: the server is down.
+    pub(crate) fn validate(&self, token: &str) -> io::Result<Answer> {
+        let bearer = format!("Bearer {token}");
+        self.send(&http::request("GET", "/rtc/validate", &[("authorization", &bearer)], b""))
+    }
+
+    /// Its answer to a call of its server API, like `RoomService/ListRooms`.
+    ///
+    /// # Errors
+    /// As [`LiveKit::validate`].
+    pub(crate) fn twirp(&self, method: &str, token: &str, body: &str) -> io::Result<Answer> {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.send(&http::request("POST", &format!("/twirp/livekit.{method}"), &headers, body.as_bytes()))
+    }
+
+    fn send(&self, request: &[u8]) -> io::Result<Answer> {
+        http::over_tcp(&format!("127.0.0.1:{}", self.port), request)
+    }
+
+    fn wait_for_answer(&mut self) {
+        let (address, request) = (format!("127.0.0.1:{}", self.port), http::request("GET", "/", &[], b""));
+        self.server.wait_until("it answers", || {
+            http::over_tcp(&address, &request).is_ok_and(|answer| answer.status == 200)
+        });
+        self.answered = Instant::now();
+    }
+}
+
+fn config_of(folder: &TempDir) -> PathBuf {
+    folder.path().join("livekit.yaml")
+}
+
+fn command(folder: &TempDir) -> Command {
+    let mut command = Command::new(cache::path("livekit-server"));
+    command.arg("--config").arg(config_of(folder)).current_dir(folder.path());
+    // Keys there would replace those of the key file.
+    command.env_remove("LIVEKIT_KEYS").env_remove("LIVEKIT_CONFIG");
+    command
+}

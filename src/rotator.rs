@@ -78,7 +78,6 @@ struct State {
 
 impl Rotator {
     /// Ready to run.
-    #[expect(clippy::too_many_arguments, reason = "each is another part of the daemon, wired in one place")]
     pub fn new(
         store: Arc<Store>,
         keysets: Arc<ArcSwap<Vec<Keyset>>>,

@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a test's set-up that fails ends the test with its sentence")]
 
 pub(crate) mod cache;
+pub(crate) mod daemon;
 pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod livekit;
@@ -13,3 +14,4 @@ pub(crate) mod log;
 pub(crate) mod openbao;
 pub(crate) mod port;
 pub(crate) mod server;
+pub(crate) mod socket;

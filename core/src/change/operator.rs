@@ -30,10 +30,10 @@ pub(super) fn request(document: &mut Document, request: &Request, now: Time) -> 
     if let Some(waiting) = &document.requested {
         return Err(Illegal::RequestWaits { by: waiting.by.clone(), at: waiting.at });
     }
-    if let Some(id) = &request.key {
-        if !lifecycle::find(document, id)?.is_standby() {
-            return Err(Illegal::NotStandby(id.clone()));
-        }
+    if let Some(id) = &request.key
+        && !lifecycle::find(document, id)?.is_standby()
+    {
+        return Err(Illegal::NotStandby(id.clone()));
     }
     document.requested = Some(request.clone());
     Ok(())

@@ -1,1 +1,158 @@
-//! To be written.
+//! Every right that a LiveKit token can carry.
+//!
+//! *Unset* and *false* are different: unset `canPublish` means yes, unset
+//! `canUpdateOwnMetadata` means no. So each flag is an option, and LiveKit's
+//! default for it stands in one table.
+//! Source: `auth/grants.go` of livekit/protocol.
+
+mod agent;
+mod narrow;
+mod service;
+mod video;
+
+use serde::{Deserialize, Serialize};
+
+pub use agent::{AgentEndpointGrant, AgentGrant, AgentThreadGrant};
+pub use narrow::Wider;
+pub use service::{InferenceGrant, ObservabilityGrant, SipGrant};
+pub use video::{PublishSource, VideoGrant};
+
+/// A flag of a group of grants, with what LiveKit takes it for when it is unset.
+pub(crate) struct Flag<T> {
+    pub(crate) name: &'static str,
+    pub(crate) default: bool,
+    pub(crate) value: T,
+}
+
+/// A group of grants: a member of the claims.
+pub(crate) trait Group: Default + PartialEq {
+    /// Its member of the claims.
+    const NAME: &'static str;
+
+    /// All its flags.
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>>;
+}
+
+/// All rights of a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Grants {
+    /// Rooms and media.
+    #[serde(skip_serializing_if = "is_default")]
+    pub video: VideoGrant,
+    /// Telephony.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sip: SipGrant,
+    /// Agents.
+    #[serde(skip_serializing_if = "is_default")]
+    pub agent: AgentGrant,
+    /// Calls of an agent's endpoint.
+    #[serde(skip_serializing_if = "is_default")]
+    pub agent_endpoint: AgentEndpointGrant,
+    /// An agent's threads.
+    #[serde(skip_serializing_if = "is_default")]
+    pub agent_thread: AgentThreadGrant,
+    /// Inference through LiveKit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub inference: InferenceGrant,
+    /// Observability data.
+    #[serde(skip_serializing_if = "is_default")]
+    pub observability: ObservabilityGrant,
+}
+
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Leaves out a flag of which unset and false mean the same, unless it is true.
+pub(crate) fn is_not_true(flag: &Option<bool>) -> bool {
+    *flag != Some(true)
+}
+
+impl Grants {
+    /// The names of what these grants give beyond LiveKit's defaults, like `video.roomJoin`.
+    pub fn granted(&self) -> Vec<String> {
+        let mut copy = self.clone();
+        let mut names = Vec::new();
+        collect(&mut copy.video, &mut names);
+        collect(&mut copy.sip, &mut names);
+        collect(&mut copy.agent, &mut names);
+        collect(&mut copy.agent_endpoint, &mut names);
+        collect(&mut copy.agent_thread, &mut names);
+        collect(&mut copy.inference, &mut names);
+        collect(&mut copy.observability, &mut names);
+        if !self.video.destination_room.is_empty() {
+            names.push("video.destinationRoom".to_owned());
+        }
+        names
+    }
+
+    /// The rights that reach every room, whatever `room` says.
+    pub fn reaching_every_room(&self) -> Vec<&'static str> {
+        let video = &self.video;
+        let reaching = [
+            ("roomCreate", video.room_create),
+            ("roomList", video.room_list),
+            ("roomRecord", video.room_record),
+            ("ingressAdmin", video.ingress_admin),
+        ];
+        reaching.into_iter().filter(|(_, flag)| *flag == Some(true)).map(|(name, _)| name).collect()
+    }
+}
+
+fn collect<G: Group>(group: &mut G, names: &mut Vec<String>) {
+    for flag in group.flags() {
+        if *flag.value == Some(true) && !flag.default {
+            names.push(format!("{}.{}", G::NAME, flag.name));
+        }
+    }
+}
+
+/// A pattern of an `allowed_grants` list: `video.roomJoin`, `sip.*` or `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantPattern(String);
+
+impl GrantPattern {
+    /// Reads one, and says which names there are if it fits none.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn parse(text: &str) -> Result<GrantPattern, String> {
+        let pattern = GrantPattern(text.to_owned());
+        let known = GrantPattern::known();
+        if known.iter().any(|name| pattern.allows(name)) {
+            return Ok(pattern);
+        }
+        let nearest = crate::nearest::nearest(text, known.iter().map(String::as_str));
+        Err(match nearest {
+            Some(name) => format!("there is no grant `{text}`; did you mean `{name}`?"),
+            None => format!("there is no grant `{text}`; write one like `video.roomJoin`, `sip.*` or `*`"),
+        })
+    }
+
+    /// Whether it covers a grant's name.
+    pub fn allows(&self, name: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some("") => true,
+            Some(prefix) => prefix.ends_with('.') && name.starts_with(prefix),
+            None => self.0 == name,
+        }
+    }
+
+    /// All names that can be listed.
+    pub fn known() -> Vec<String> {
+        fn names<G: Group>(known: &mut Vec<String>) {
+            known.extend(G::default().flags().iter().map(|flag| format!("{}.{}", G::NAME, flag.name)));
+        }
+        let mut known = vec!["video.destinationRoom".to_owned(), "roomConfig".to_owned()];
+        known.extend(crate::claims::Kind::ALL.iter().map(|kind| format!("kind.{}", kind.as_str())));
+        names::<VideoGrant>(&mut known);
+        names::<SipGrant>(&mut known);
+        names::<AgentGrant>(&mut known);
+        names::<AgentEndpointGrant>(&mut known);
+        names::<AgentThreadGrant>(&mut known);
+        names::<InferenceGrant>(&mut known);
+        names::<ObservabilityGrant>(&mut known);
+        known
+    }
+}

@@ -13,6 +13,8 @@ pub mod nearest;
 pub mod phase;
 pub mod plan;
 pub mod policy;
+pub mod problem;
+pub mod request;
 pub mod rules;
 pub mod schedule;
 pub mod secret;

@@ -1,0 +1,106 @@
+//! Agents, their endpoints and threads.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Flag, Group, is_not_true};
+
+/// The member `agent` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AgentGrant {
+    /// May manage agents.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub admin: Option<bool>,
+    /// May manage simulations.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub simulation_admin: Option<bool>,
+    /// May manage databases.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub database_admin: Option<bool>,
+    /// May manage dispatches.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub dispatch_admin: Option<bool>,
+}
+
+impl Group for AgentGrant {
+    const NAME: &'static str = "agent";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        let flag = |name, value| Flag { name, default: false, value };
+        vec![
+            flag("admin", &mut self.admin),
+            flag("simulationAdmin", &mut self.simulation_admin),
+            flag("databaseAdmin", &mut self.database_admin),
+            flag("dispatchAdmin", &mut self.dispatch_admin),
+        ]
+    }
+}
+
+/// The member `agentEndpoint` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AgentEndpointGrant {
+    /// May call the endpoint.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub call: Option<bool>,
+    /// Of this agent only.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub agent_name: String,
+    /// Of this deployment only.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub deployment: String,
+}
+
+impl Group for AgentEndpointGrant {
+    const NAME: &'static str = "agentEndpoint";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        vec![Flag { name: "call", default: false, value: &mut self.call }]
+    }
+}
+
+/// The member `agentThread` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AgentThreadGrant {
+    /// Every thread.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub all: Option<bool>,
+    /// Threads of this scope only.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    /// These threads only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thread_ids: Vec<String>,
+    /// May list threads.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub list: Option<bool>,
+    /// May create threads.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub create: Option<bool>,
+    /// May write to threads.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub write: Option<bool>,
+    /// May read threads.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub read: Option<bool>,
+    /// May delete threads.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub delete: Option<bool>,
+}
+
+impl Group for AgentThreadGrant {
+    const NAME: &'static str = "agentThread";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        let flag = |name, value| Flag { name, default: false, value };
+        vec![
+            flag("all", &mut self.all),
+            flag("list", &mut self.list),
+            flag("create", &mut self.create),
+            flag("write", &mut self.write),
+            flag("read", &mut self.read),
+            flag("delete", &mut self.delete),
+        ]
+    }
+}

@@ -1,0 +1,119 @@
+//! A request may narrow the grants of its profile, and never widen them.
+
+use super::{Grants, Group};
+
+/// What a request asked for beyond its profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wider {
+    /// The grant, like `video.canPublish`.
+    pub grant: String,
+    /// What would be allowed.
+    pub allowed: String,
+}
+
+impl Grants {
+    /// The profile's grants with the request's restrictions. Rooms are judged elsewhere: the request's stands.
+    ///
+    /// # Errors
+    /// The first grant that reaches further than the profile's; LiveKit's defaults count where it is unset.
+    pub fn narrow(profile: &Grants, request: &Grants) -> Result<Grants, Wider> {
+        let mut narrowed = Grants {
+            video: group(&profile.video, &request.video)?,
+            sip: group(&profile.sip, &request.sip)?,
+            agent: group(&profile.agent, &request.agent)?,
+            agent_endpoint: group(&profile.agent_endpoint, &request.agent_endpoint)?,
+            agent_thread: group(&profile.agent_thread, &request.agent_thread)?,
+            inference: group(&profile.inference, &request.inference)?,
+            observability: group(&profile.observability, &request.observability)?,
+        };
+        narrowed.video.can_publish_sources = list(
+            "video.canPublishSources",
+            profile.video.can_publish_sources.as_deref().unwrap_or_default(),
+            request.video.can_publish_sources.as_deref(),
+        )?;
+        let ids = Some(request.agent_thread.thread_ids.as_slice()).filter(|ids| !ids.is_empty());
+        let ids = list("agentThread.threadIds", &profile.agent_thread.thread_ids, ids)?;
+        narrowed.agent_thread.thread_ids = ids.unwrap_or_default();
+        for (name, narrowed, profile, request) in [
+            (
+                "video.destinationRoom",
+                &mut narrowed.video.destination_room,
+                &profile.video.destination_room,
+                &request.video.destination_room,
+            ),
+            (
+                "agentEndpoint.agentName",
+                &mut narrowed.agent_endpoint.agent_name,
+                &profile.agent_endpoint.agent_name,
+                &request.agent_endpoint.agent_name,
+            ),
+            (
+                "agentEndpoint.deployment",
+                &mut narrowed.agent_endpoint.deployment,
+                &profile.agent_endpoint.deployment,
+                &request.agent_endpoint.deployment,
+            ),
+            (
+                "agentThread.scope",
+                &mut narrowed.agent_thread.scope,
+                &profile.agent_thread.scope,
+                &request.agent_thread.scope,
+            ),
+        ] {
+            *narrowed = text(name, profile, request)?;
+        }
+        narrowed.video.room = request.video.room.clone();
+        Ok(narrowed)
+    }
+}
+
+/// The flags of one group; everything else is left at its default.
+fn group<G: Group + Clone>(profile: &G, request: &G) -> Result<G, Wider> {
+    let (mut profile, mut request, mut narrowed) = (profile.clone(), request.clone(), G::default());
+    let both = profile.flags().into_iter().zip(request.flags());
+    for ((allowed, asked), to) in both.zip(narrowed.flags()) {
+        let limit = allowed.value.unwrap_or(allowed.default);
+        if *asked.value == Some(true) && !limit {
+            return Err(Wider {
+                grant: format!("{}.{}", G::NAME, asked.name),
+                allowed: "the profile does not have it".to_owned(),
+            });
+        }
+        *to.value = asked.value.or(*allowed.value);
+    }
+    Ok(narrowed)
+}
+
+/// An empty list means everything.
+fn list<T: Clone + PartialEq + std::fmt::Debug>(
+    grant: &str,
+    profile: &[T],
+    request: Option<&[T]>,
+) -> Result<Option<Vec<T>>, Wider> {
+    let Some(request) = request else {
+        return Ok((!profile.is_empty()).then(|| profile.to_vec()));
+    };
+    let within = !request.is_empty() && request.iter().all(|item| profile.contains(item));
+    if profile.is_empty() || within {
+        return Ok(Some(request.to_vec()));
+    }
+    Err(Wider { grant: grant.to_owned(), allowed: format!("the profile has {profile:?}") })
+}
+
+/// An empty text means any, where the profile has none.
+fn text(grant: &str, profile: &str, request: &str) -> Result<String, Wider> {
+    // Forwarding to another room is a right of its own: no room in the profile means none.
+    let any = profile.is_empty() && grant != "video.destinationRoom";
+    if request.is_empty() {
+        return Ok(profile.to_owned());
+    }
+    if any || request == profile {
+        return Ok(request.to_owned());
+    }
+    let allowed = if profile.is_empty() {
+        "the profile has none".to_owned()
+    } else {
+        format!("the profile has `{profile}`")
+    };
+    Err(Wider { grant: grant.to_owned(), allowed })
+}

@@ -1,0 +1,62 @@
+//! Telephony, inference and observability.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Flag, Group, is_not_true};
+
+/// The member `sip` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SipGrant {
+    /// May manage trunks and dispatch rules.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub admin: Option<bool>,
+    /// May place calls.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub call: Option<bool>,
+}
+
+impl Group for SipGrant {
+    const NAME: &'static str = "sip";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        vec![
+            Flag { name: "admin", default: false, value: &mut self.admin },
+            Flag { name: "call", default: false, value: &mut self.call },
+        ]
+    }
+}
+
+/// The member `inference` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InferenceGrant {
+    /// May run inference.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub perform: Option<bool>,
+}
+
+impl Group for InferenceGrant {
+    const NAME: &'static str = "inference";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        vec![Flag { name: "perform", default: false, value: &mut self.perform }]
+    }
+}
+
+/// The member `observability` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ObservabilityGrant {
+    /// May write data.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub write: Option<bool>,
+}
+
+impl Group for ObservabilityGrant {
+    const NAME: &'static str = "observability";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        vec![Flag { name: "write", default: false, value: &mut self.write }]
+    }
+}

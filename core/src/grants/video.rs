@@ -1,0 +1,105 @@
+//! Rooms and media.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Flag, Group, is_default, is_not_true};
+
+/// What a participant may publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishSource {
+    /// A camera.
+    Camera,
+    /// A microphone.
+    Microphone,
+    /// A screen.
+    ScreenShare,
+    /// A screen's sound.
+    ScreenShareAudio,
+}
+
+/// The member `video` of the claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VideoGrant {
+    /// May create rooms. Reaches every room.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub room_create: Option<bool>,
+    /// May list rooms. Reaches every room.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub room_list: Option<bool>,
+    /// May start egress. Reaches every room.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub room_record: Option<bool>,
+    /// May moderate `room`.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub room_admin: Option<bool>,
+    /// May join `room`.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub room_join: Option<bool>,
+    /// Which room.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub room: String,
+    /// Where participants may be forwarded to.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub destination_room: String,
+    /// Unset: yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_publish: Option<bool>,
+    /// Unset: yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_subscribe: Option<bool>,
+    /// Unset: as `can_publish`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_publish_data: Option<bool>,
+    /// Only these sources; unset or empty: every source.
+    #[serde(skip_serializing_if = "is_default")]
+    pub can_publish_sources: Option<Vec<PublishSource>>,
+    /// Unset: no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_update_own_metadata: Option<bool>,
+    /// May manage ingress. Reaches every room.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub ingress_admin: Option<bool>,
+    /// Not shown to other participants.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub hidden: Option<bool>,
+    /// Shown to others as a recorder.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub recorder: Option<bool>,
+    /// May register as an agent.
+    #[serde(skip_serializing_if = "is_not_true")]
+    pub agent: Option<bool>,
+    /// Unset: no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_subscribe_metrics: Option<bool>,
+    /// Unset: no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_manage_agent_session: Option<bool>,
+}
+
+impl Group for VideoGrant {
+    const NAME: &'static str = "video";
+
+    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+        let data = self.can_publish.unwrap_or(true);
+        let flag = |name, default, value| Flag { name, default, value };
+        vec![
+            flag("roomCreate", false, &mut self.room_create),
+            flag("roomList", false, &mut self.room_list),
+            flag("roomRecord", false, &mut self.room_record),
+            flag("roomAdmin", false, &mut self.room_admin),
+            flag("roomJoin", false, &mut self.room_join),
+            flag("canPublish", true, &mut self.can_publish),
+            flag("canSubscribe", true, &mut self.can_subscribe),
+            flag("canPublishData", data, &mut self.can_publish_data),
+            flag("canUpdateOwnMetadata", false, &mut self.can_update_own_metadata),
+            flag("ingressAdmin", false, &mut self.ingress_admin),
+            flag("hidden", false, &mut self.hidden),
+            flag("recorder", false, &mut self.recorder),
+            flag("agent", false, &mut self.agent),
+            flag("canSubscribeMetrics", false, &mut self.can_subscribe_metrics),
+            flag("canManageAgentSession", false, &mut self.can_manage_agent_session),
+        ]
+    }
+}

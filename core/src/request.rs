@@ -1,0 +1,133 @@
+//! What an application asks for: the body of `POST /v1/tokens`, strictly read.
+//!
+//! A good request is parsed once, straight into its type. Only a bad one is
+//! parsed again, to find the place and the known name nearest to what was meant.
+
+mod mistake;
+mod ttl;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::claims::Kind;
+use crate::grants::Grants;
+use crate::problem::Problem;
+pub use ttl::RequestedTtl;
+
+/// The most bytes of an identity or a room's name, as livekit-server has it by default.
+pub const LONGEST_NAME: usize = 256;
+
+/// A request for one token.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenRequest {
+    /// The participant's identity.
+    pub identity: Option<String>,
+    /// The participant's name for others to see.
+    pub name: Option<String>,
+    /// The room: put into `video.room`.
+    pub room: Option<String>,
+    /// The profile to apply.
+    pub profile: Option<String>,
+    /// Grants, which narrow those of a profile.
+    pub grants: Grants,
+    /// The participant's kind.
+    pub kind: Option<Kind>,
+    /// Opaque to LiveKit.
+    pub metadata: Option<String>,
+    /// Opaque to LiveKit.
+    pub attributes: BTreeMap<String, String>,
+    /// How the room is made, camelCase as in the token.
+    pub room_config: Option<Map<String, Value>>,
+    /// How long the token lives.
+    pub ttl: Option<RequestedTtl>,
+}
+
+impl TokenRequest {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(body: &[u8]) -> Result<TokenRequest, Problem> {
+        let request: TokenRequest =
+            serde_json::from_slice(body).map_err(|_| mistake::find::<TokenRequest>(body))?;
+        request.check()
+    }
+
+    /// What no policy could mend.
+    ///
+    /// # Errors
+    /// The first such thing.
+    pub fn check(mut self) -> Result<TokenRequest, Problem> {
+        check_name("/identity", self.identity.as_deref())?;
+        check_name("/room", self.room.as_deref())?;
+        let inner = Some(self.grants.video.room.as_str()).filter(|room| !room.is_empty());
+        check_name("/grants/video/room", inner)?;
+        match (&self.room, inner) {
+            (Some(room), Some(inner)) if room != inner => {
+                let detail =
+                    format!("`room` is `{room}` and `grants.video.room` is `{inner}`: name one room");
+                return Err(Problem::malformed("/room", detail));
+            }
+            (Some(room), None) => self.grants.video.room = room.clone(),
+            _ => {}
+        }
+        Ok(self)
+    }
+}
+
+fn check_name(pointer: &str, name: Option<&str>) -> Result<(), Problem> {
+    let what = pointer.rsplit('/').next().unwrap_or_default();
+    let Some(name) = name else { return Ok(()) };
+    if name.is_empty() {
+        return Err(Problem::malformed(pointer, format!("`{what}` is empty: leave it out or give one")));
+    }
+    if name.len() > LONGEST_NAME {
+        let detail = format!("`{what}` has {} bytes, and LiveKit takes at most {LONGEST_NAME}", name.len());
+        return Err(Problem::malformed(pointer, detail));
+    }
+    if let Some(control) = name.chars().find(|c| c.is_control()) {
+        let detail = format!("`{what}` has the control character U+{:04X}: take it out", u32::from(control));
+        return Err(Problem::malformed(pointer, detail));
+    }
+    Ok(())
+}
+
+/// A request for many tokens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRequest<'a> {
+    /// Each as at `POST /v1/tokens`, parsed on its own so that one mistake does not spoil the rest.
+    #[serde(borrow)]
+    pub tokens: Vec<&'a serde_json::value::RawValue>,
+}
+
+/// The most tokens of one batch.
+pub const LARGEST_BATCH: usize = 10_000;
+
+impl<'a> BatchRequest<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(body: &'a [u8]) -> Result<BatchRequest<'a>, Problem> {
+        let batch: BatchRequest =
+            serde_json::from_slice(body).map_err(|_| mistake::find::<OwnedBatch>(body))?;
+        if batch.tokens.is_empty() || batch.tokens.len() > LARGEST_BATCH {
+            let detail =
+                format!("a batch has 1 to {LARGEST_BATCH} tokens, and this one has {}", batch.tokens.len());
+            return Err(Problem::malformed("/tokens", detail));
+        }
+        Ok(batch)
+    }
+}
+
+/// The same without borrowing: for finding mistakes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnedBatch {
+    #[serde(rename = "tokens")]
+    _tokens: Vec<serde::de::IgnoredAny>,
+}

@@ -1,0 +1,57 @@
+//! A token's life as a request may write it: whole seconds, or text like `15m`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use crate::duration;
+
+/// How long a token shall live; longer than anything allows is fine, as it will be shortened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestedTtl(pub Duration);
+
+const FORM: &str = "write whole seconds like 900, or text like \"15m\"";
+
+impl<'de> Deserialize<'de> for RequestedTtl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RequestedTtl, D::Error> {
+        deserializer.deserialize_any(TtlVisitor)
+    }
+}
+
+struct TtlVisitor;
+
+fn lasting<E: de::Error>(duration: Duration) -> Result<RequestedTtl, E> {
+    if duration < Duration::from_secs(1) {
+        return Err(E::custom(format_args!("a ttl must be at least one second: {FORM}")));
+    }
+    Ok(RequestedTtl(duration))
+}
+
+impl Visitor<'_> for TtlVisitor {
+    type Value = RequestedTtl;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a ttl: whole seconds like 900, or text like \"15m\"")
+    }
+
+    fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<RequestedTtl, E> {
+        lasting(Duration::from_secs(seconds))
+    }
+
+    fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<RequestedTtl, E> {
+        lasting(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<RequestedTtl, E> {
+        // Beyond 2^64 JSON's whole numbers arrive here.
+        if seconds >= 18_446_744_073_709_551_616.0 {
+            return Ok(RequestedTtl(Duration::from_secs(u64::MAX)));
+        }
+        Err(E::custom(format_args!("a ttl has no fraction: {FORM}")))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RequestedTtl, E> {
+        lasting(duration::parse(text).map_err(E::custom)?)
+    }
+}

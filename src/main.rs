@@ -40,6 +40,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::AcceptRestored(options) => cli::accept_restored::run(context, options).await,
         Command::Wait(options) => cli::wait::run(context, options).await,
         Command::Token(options) => cli::token::run(context, options).await,
+        Command::Inspect(options) => cli::inspect::run(context, options).await,
         Command::Completions(options) => cli::completions::run(options),
         Command::Man(options) => cli::man::run(options),
     }

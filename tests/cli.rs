@@ -1,9 +1,12 @@
 //! The command line as scripts see it: codes, what goes to standard output and what does not.
 
+use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use base64::Engine;
 
 /// The built program in a folder of its own, without the caller's settings.
 fn keyd(here: &Path, arguments: &[&str]) -> Command {
@@ -122,15 +125,72 @@ fn waiting_ends_at_its_timeout_with_4_and_says_for_what() {
     assert_eq!(code(&unlimited), 1, "without a limit nobody is waited for who is not there");
 }
 
+/// Runs `inspect -` without a signer on this input.
+fn inspect(input: &str, options: &[&str]) -> Output {
+    let here = folder();
+    let mut child = keyd(here.path(), &[&["inspect", "-", "--socket", "none.sock"], options].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+fn token(claims: &str) -> String {
+    let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.{}", part(r#"{"alg":"HS256","typ":"JWT"}"#), part(claims), part("signature"))
+}
+
+#[test]
+fn without_a_signer_a_token_is_judged_by_its_text_and_that_is_said() {
+    let good =
+        token(r#"{"iss":"APIx","sub":"alice","exp":4102444800,"video":{"room":"demo","roomJoin":true}}"#);
+    let output = inspect(&format!("{good}\n"), &[]);
+    let said = stdout(&output);
+    assert_eq!(code(&output), 0, "{said}{}", stderr(&output));
+    assert!(said.starts_with("APIx, ") && said.contains("alice in room demo"), "{said}");
+    assert!(said.contains("the signature was not checked") && said.contains("none.sock"), "{said}");
+    assert!(!said.contains(&good), "the token itself is not repeated");
+}
+
+#[test]
+fn one_refused_token_among_many_is_1() {
+    let good = token(r#"{"iss":"APIx","exp":4102444800}"#);
+    let expired = token(r#"{"iss":"APIx","exp":1}"#);
+    let output = inspect(&format!("{good}\n\n{expired}\nhunter2\n"), &["--json"]);
+    assert_eq!(code(&output), 1);
+    let lines: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("a line a token")).collect();
+    let refused: Vec<_> = lines.iter().map(|line| line["refused"].as_bool()).collect();
+    assert_eq!(refused, [Some(false), Some(true), Some(true)]);
+    assert!(lines[1]["refusals"][0].as_str().is_some_and(|reason| reason.contains("expired")), "{lines:?}");
+    assert!(!stdout(&output).contains("hunter2"));
+    assert_eq!(code(&inspect("\n", &[])), 1, "no token at all is no good token");
+}
+
 #[test]
 fn completions_and_the_manual_know_every_command() {
     let here = folder();
     let help = stdout(&run(here.path(), &["help"]));
     let man = stdout(&run(here.path(), &["man"]));
     let bash = stdout(&run(here.path(), &["completions", "bash"]));
-    for command in
-        ["status", "plan", "keys", "rotate", "activate", "hold", "resume", "accept-restored", "wait", "token"]
-    {
+    for command in [
+        "status",
+        "plan",
+        "keys",
+        "rotate",
+        "activate",
+        "hold",
+        "resume",
+        "accept-restored",
+        "wait",
+        "token",
+        "inspect",
+    ] {
         for (name, text) in [("help", &help), ("completions", &bash)] {
             assert!(text.contains(command), "{command} is missing in {name}");
         }

@@ -10,6 +10,7 @@ pub mod context;
 pub mod exit;
 pub mod hold;
 pub mod init;
+pub mod inspect;
 pub mod keys;
 pub mod man;
 pub mod moment;
@@ -75,6 +76,8 @@ pub enum Command {
     Wait(wait::Options),
     /// Mint a token and print it alone
     Token(token::Options),
+    /// Say what a token holds, whose key signed it, and why LiveKit would refuse it
+    Inspect(inspect::Options),
     /// Print a shell's completions
     Completions(completions::Options),
     /// Print the manual page

@@ -1,18 +1,217 @@
-//! To be written.
-use livekit_keyd_core::{document::Document, key::KeyId};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-/// Metrics of keys.
-#[derive(Clone)]
-pub struct KeyMetrics;
-impl KeyMetrics {
-    /// Handles for a key that may sign: tokens issued, and when it last signed.
-    pub fn handles(&self, _keyset: &str, _key: &KeyId) -> (prometheus::IntCounter, Arc<AtomicU64>) {
-        unimplemented()
-    }
-    /// Drops the series of keys that the document has no more.
-    pub fn forget_all_but(&self, _keyset: &str, _document: &Document) {}
+//! What Prometheus is told of signing. Handles are resolved when a policy or a key is loaded, never on a request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use livekit_keyd_core::document::Document;
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::policy::LimitedBy;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    let counter = IntCounterVec::new(Opts::new(format!("livekit_keyd_{name}"), help), labels)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
 }
-fn unimplemented() -> (prometheus::IntCounter, Arc<AtomicU64>) {
-    (prometheus::IntCounter::new("x", "x").expect("x"), Arc::default())
+
+fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+    let gauge = IntGaugeVec::new(Opts::new(format!("livekit_keyd_{name}"), help), labels)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+/// Usage of keys by this process.
+#[derive(Clone)]
+pub struct KeyMetrics {
+    issued: IntCounterVec,
+    last_used: IntGaugeVec,
+    known: Arc<Mutex<BTreeMap<(String, KeyId), KeyHandles>>>,
+}
+
+/// One key's counters.
+#[derive(Clone)]
+pub struct KeyHandles {
+    /// Tokens that this process signed with it.
+    pub issued: IntCounter,
+    /// When it last did, in seconds since the Unix epoch; 0 for never.
+    pub last_used: IntGauge,
+}
+
+impl KeyMetrics {
+    /// Registered for scraping.
+    ///
+    /// # Errors
+    /// A name is registered already.
+    pub fn register(registry: &Registry) -> prometheus::Result<KeyMetrics> {
+        let labels = ["keyset", "key_id"];
+        Ok(KeyMetrics {
+            issued: counter(registry, "key_tokens_issued_total", "Tokens signed with a key by this process.", &labels)?,
+            last_used: gauge(
+                registry,
+                "key_last_used_timestamp_seconds",
+                "When this process last signed with a key; 0 for never.",
+                &labels,
+            )?,
+            known: Arc::default(),
+        })
+    }
+
+    /// A key's counters, made at the first call.
+    pub fn handles(&self, keyset: &str, key: &KeyId) -> KeyHandles {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (keyset.to_owned(), key.clone());
+        let handles = known.entry(place).or_insert_with(|| {
+            let labels = [keyset, key.as_str()];
+            KeyHandles {
+                issued: self.issued.with_label_values(&labels),
+                last_used: self.last_used.with_label_values(&labels),
+            }
+        });
+        handles.clone()
+    }
+
+    /// Drops the series of keys whose secret is gone.
+    pub fn forget_erased(&self, keyset: &str, document: &Document) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(own, id), _| {
+            let lives = document.key(id).is_some_and(|key| key.erased_at.is_none());
+            let keep = own != keyset || lives;
+            if !keep {
+                // A series that is not there any more is as good as removed.
+                let labels = [own.as_str(), id.as_str()];
+                let _ = self.issued.remove_label_values(&labels);
+                let _ = self.last_used.remove_label_values(&labels);
+            }
+            keep
+        });
+    }
+}
+
+/// Requests on the signing socket.
+#[derive(Clone)]
+pub struct SignMetrics {
+    issued: IntCounterVec,
+    requests: IntCounterVec,
+    denied: IntCounterVec,
+    clamped: IntCounterVec,
+    /// How long a token request took.
+    pub duration: Histogram,
+    /// Tokens that were verified, by what came out.
+    pub verified: IntCounterVec,
+    /// Open connections, by socket.
+    pub connections: IntGaugeVec,
+}
+
+/// The results of a token request, as the metric names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A token.
+    Ok,
+    /// 400.
+    Malformed,
+    /// 403.
+    Denied,
+    /// 422.
+    NotAToken,
+    /// 503.
+    Unavailable,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 5] =
+        [Outcome::Ok, Outcome::Malformed, Outcome::Denied, Outcome::NotAToken, Outcome::Unavailable];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Malformed => "malformed",
+            Outcome::Denied => "denied",
+            Outcome::NotAToken => "not_a_token",
+            Outcome::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// One caller's counters.
+#[derive(Clone)]
+pub struct CallerMetrics {
+    /// Tokens it was given.
+    pub issued: IntCounter,
+    requests: [IntCounter; 5],
+    clamped: [IntCounter; 4],
+    denied: IntCounterVec,
+    caller: String,
+}
+
+impl CallerMetrics {
+    /// Counts one token request.
+    pub fn saw(&self, outcome: Outcome) {
+        self.requests[outcome as usize].inc();
+    }
+
+    /// Counts a shortened life.
+    pub fn clamped(&self, by: LimitedBy) {
+        self.clamped[by as usize].inc();
+    }
+
+    /// Counts a denial; not on the way of a token that is signed.
+    pub fn denied(&self, rule: &str) {
+        self.denied.with_label_values(&[self.caller.as_str(), rule]).inc();
+    }
+}
+
+impl SignMetrics {
+    /// Registered for scraping.
+    ///
+    /// # Errors
+    /// A name is registered already.
+    pub fn register(registry: &Registry) -> prometheus::Result<SignMetrics> {
+        // From a fast signature to a slow machine, in seconds.
+        let buckets = vec![0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1.0];
+        let options = HistogramOpts::new(
+            "livekit_keyd_token_request_duration_seconds",
+            "How long a token request took, from its last byte to its answer.",
+        );
+        let duration = Histogram::with_opts(options.buckets(buckets))?;
+        registry.register(Box::new(duration.clone()))?;
+        let info = gauge(registry, "build_info", "Always 1.", &["version"])?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(SignMetrics {
+            issued: counter(registry, "tokens_issued_total", "Tokens signed.", &["keyset", "caller"])?,
+            requests: counter(registry, "token_requests_total", "Requests for a token.", &["caller", "result"])?,
+            denied: counter(registry, "policy_denied_total", "Requests that policy denied.", &["caller", "rule"])?,
+            clamped: counter(registry, "ttl_clamped_total", "Lives that were shortened.", &["keyset", "by"])?,
+            duration,
+            verified: counter(registry, "tokens_verified_total", "Tokens that were verified.", &["result"])?,
+            connections: gauge(registry, "connections", "Open connections.", &["socket"])?,
+        })
+    }
+
+    /// One caller's counters.
+    pub fn caller(&self, keyset: &str, caller: &str) -> CallerMetrics {
+        CallerMetrics {
+            issued: self.issued.with_label_values(&[keyset, caller]),
+            requests: Outcome::ALL.map(|outcome| self.requests.with_label_values(&[caller, outcome.as_str()])),
+            clamped: LimitedBy::ALL.map(|by| self.clamped.with_label_values(&[keyset, by.as_str()])),
+            denied: self.denied.clone(),
+            caller: caller.to_owned(),
+        }
+    }
+
+    /// Counts a request of somebody whom no `[[caller]]` matches.
+    pub fn nobody(&self) {
+        self.requests.with_label_values(&["", Outcome::Denied.as_str()]).inc();
+        self.denied.with_label_values(&["", "no-caller"]).inc();
+    }
+
+    /// Drops the series of callers that are configured no more.
+    pub fn forget_caller(&self, keyset: &str, caller: &str) {
+        // A series that is not there any more is as good as removed.
+        let _ = self.issued.remove_label_values(&[keyset, caller]);
+        for outcome in Outcome::ALL {
+            let _ = self.requests.remove_label_values(&[caller, outcome.as_str()]);
+        }
+    }
 }

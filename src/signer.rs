@@ -15,10 +15,9 @@ use livekit_keyd_core::key::{Key, KeyId};
 use livekit_keyd_core::snapshot::{Snapshot, Unusable};
 use livekit_keyd_core::time::Time;
 use livekit_keyd_core::watermark::{Watermark, WentBack};
-use prometheus::IntCounter;
 
 use crate::clock::BootTime;
-use crate::metrics::KeyMetrics;
+use crate::metrics::{KeyHandles, KeyMetrics};
 
 /// A key that is ready to sign.
 pub struct SigningKey {
@@ -26,10 +25,8 @@ pub struct SigningKey {
     pub id: KeyId,
     /// For [`jsonwebtoken::crypto::sign`].
     pub encoding: EncodingKey,
-    /// Tokens that this process signed with it, counted for Prometheus.
-    pub issued: IntCounter,
-    /// When this process last signed with it, in seconds since the Unix epoch; 0 for never.
-    pub last_used: Arc<AtomicU64>,
+    /// Its use by this process, counted for Prometheus.
+    pub usage: KeyHandles,
 }
 
 /// A key whose tokens can be recognised: every one whose secret the document has.
@@ -139,12 +136,10 @@ impl Signer {
         let snapshot = Snapshot::new(document, compromised);
         let secret_of = |id: &KeyId| document.key(id).and_then(|key| key.secret.as_ref());
         let signing = snapshot.candidates().iter().filter_map(|candidate| {
-            let (issued, last_used) = self.metrics.handles(&self.keyset, &candidate.id);
             Some(SigningKey {
                 id: candidate.id.clone(),
                 encoding: EncodingKey::from_secret(secret_of(&candidate.id)?.expose().as_bytes()),
-                issued,
-                last_used,
+                usage: self.metrics.handles(&self.keyset, &candidate.id),
             })
         });
         let verifying = |key: &Key| {
@@ -160,7 +155,7 @@ impl Signer {
             snapshot,
             document: Arc::clone(document),
         };
-        self.metrics.forget_all_but(&self.keyset, document);
+        self.metrics.forget_erased(&self.keyset, document);
         keyring
     }
 

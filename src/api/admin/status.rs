@@ -1,7 +1,6 @@
 //! `GET /v1/status`: what is.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::{Commitment, Key};
@@ -64,7 +63,7 @@ fn keys(keyring: &Keyring, now: Time) -> Vec<KeyStatus> {
 
 fn key_status(keyring: &Keyring, document: &Document, key: &Key, now: Time) -> KeyStatus {
     let signing = keyring.signing.iter().find(|signing| signing.id == key.id);
-    let last_used = signing.map_or(0, |signing| signing.last_used.load(Ordering::Relaxed));
+    let last_used = signing.map_or(0, |signing| signing.usage.last_used.get());
     KeyStatus {
         id: key.id.to_string(),
         phase: Phase::of(document, key, now).to_string(),
@@ -76,9 +75,8 @@ fn key_status(keyring: &Keyring, document: &Document, key: &Key, now: Time) -> K
         not_after: key.not_after,
         unpublished_at: key.unpublished_at,
         erased_at: key.erased_at,
-        tokens_issued: signing.map_or(0, |signing| signing.issued.get()),
-        last_used_at: (last_used > 0)
-            .then(|| Time::from_millis(i64::try_from(last_used.saturating_mul(1000)).unwrap_or(i64::MAX))),
+        tokens_issued: signing.map_or(0, |signing| signing.usage.issued.get()),
+        last_used_at: (last_used > 0).then(|| Time::from_millis(last_used.saturating_mul(1000))),
     }
 }
 

@@ -1,0 +1,255 @@
+//! `[[keyset]]`: a keyset, its place and its rules.
+
+use std::time::Duration;
+
+use livekit_keyd_core::duration;
+use livekit_keyd_core::rules::{LONGEST_CLOCK_SKEW, Offline, Rotation, Rules};
+use livekit_keyd_core::schedule::ScheduleError;
+use toml::de::DeValue;
+
+use super::livekit::Section as LiveKit;
+use super::paths::StorePath;
+use super::reader::{Context, Reader, Reported, Spot, Written};
+use super::setting::{Setting, one_of};
+use crate::keyset::Keyset;
+
+/// A keyset as it was configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeysetConfig {
+    /// Its name, its place and its rules.
+    pub keyset: Keyset,
+}
+
+/// As it was written, with the places that other sections are compared with.
+pub(super) struct Section {
+    pub(super) name: Written<Name>,
+    pub(super) path: Written<StorePath>,
+    rules: Rules,
+}
+
+impl Section {
+    /// The rules come with the number of the configuration and with LiveKit's address.
+    pub(super) fn config(self, revision: Option<u64>, livekit: &LiveKit) -> KeysetConfig {
+        let rules = Rules { server_url: livekit.url().map(str::to_owned), ..self.rules };
+        let path = self.path.value.into_string();
+        KeysetConfig { keyset: Keyset { name: self.name.value.0, path, rules, revision } }
+    }
+}
+
+pub(super) fn read(root: &mut Reader<'_>) -> Result<Vec<Section>, Reported> {
+    let context = root.context;
+    let mut all: Vec<Result<Section, Reported>> = Vec::new();
+    for table in root.tables("keyset") {
+        let section = table.and_then(keyset);
+        if let Ok(section) = &section
+            && all.iter().flatten().any(|other| other.name.value == section.name.value)
+        {
+            let name = &section.name.value.0;
+            context.report(
+                &section.name.spot,
+                format!("another [[keyset]] is named `{name}`: choose another name"),
+            );
+        }
+        all.push(section);
+    }
+    if all.is_empty() {
+        return Err(root.missing("keyset", "add [[keyset]] with a name, like name = \"default\""));
+    }
+    all.into_iter().collect()
+}
+
+fn keyset(mut section: Reader<'_>) -> Result<Section, Reported> {
+    let name = section.required::<Name>("name", "name the keyset, like \"default\"");
+    let path = section.optional::<StorePath>("path");
+    let mode = section.or("mode", Mode::Managed);
+    let rules = rules(&mut section);
+    for later in ["publish_client", "on_change"] {
+        section.refuse(later, "client credentials are published by a later version: take this out");
+    }
+    let spot = section.spot_of("path");
+    section.finish();
+    mode?;
+    let name = name?;
+    let path = path?.unwrap_or_else(|| Written {
+        value: StorePath::new(&format!("livekit/keysets/{}", name.value.0)),
+        spot,
+    });
+    Ok(Section { name, path, rules: rules? })
+}
+
+fn rules(section: &mut Reader<'_>) -> Result<Rules, Reported> {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let max_token_ttl = section.or("max_token_ttl", minutes(60));
+    let clock_skew = section.or("clock_skew", Duration::from_secs(30));
+    let refresh_interval = section.or("refresh_interval", Duration::from_secs(30));
+    let offline = section.or("offline", Offline::Sign);
+    let rotation = rotation(section);
+    let rotation_window = section.or("rotation_window", minutes(24 * 60));
+    let overlap = section.or("overlap", minutes(24 * 60));
+    let activation_lead = section.or("activation_lead", minutes(5));
+    let publish_delay = section.or("publish_delay", minutes(10));
+
+    let context = section.context;
+    let max_token_ttl = at_least(context, max_token_ttl, Duration::from_secs(1));
+    let refresh_interval = at_least(context, refresh_interval, Duration::from_millis(100));
+    let clock_skew = clock_skew.and_then(|written| small_skew(context, written));
+    let (offline, rotation_window) = (offline.map(|written| written.value), rotation_window.map(|w| w.value));
+    let overlap = overlap?;
+    // What is compared with nothing must not hide what the comparisons find.
+    let rules = Rules {
+        max_token_ttl: max_token_ttl?,
+        clock_skew: clock_skew?,
+        refresh_interval: refresh_interval?,
+        offline: offline.unwrap_or_default(),
+        server_url: None,
+        rotation: Rotation::Manual,
+        rotation_window: rotation_window.unwrap_or_default(),
+        overlap: overlap.value,
+        activation_lead: activation_lead?.value,
+        publish_delay: publish_delay?.value,
+        other: serde_json::Map::new(),
+    };
+    let long_enough = check_overlap(context, &rules, &overlap.spot);
+    let rotation = rotation?;
+    let rules = Rules { rotation: rotation.value, ..rules };
+    let far_enough = check_firings(context, &rules, &rotation.spot);
+    long_enough.and(far_enough).and(offline).and(rotation_window).map(|_| rules)
+}
+
+fn at_least(
+    context: &Context<'_>,
+    written: Result<Written<Duration>, Reported>,
+    least: Duration,
+) -> Result<Duration, Reported> {
+    let written = written?;
+    if written.value < least {
+        let sentence = format!("must be at least {}", duration::format(least));
+        return Err(context.report(&written.spot, sentence));
+    }
+    Ok(written.value)
+}
+
+fn small_skew(context: &Context<'_>, written: Written<Duration>) -> Result<Duration, Reported> {
+    if written.value > LONGEST_CLOCK_SKEW {
+        let sentence = format!(
+            "must be at most {}, which is what LiveKit forgives: keep the clocks together with NTP instead",
+            duration::format(LONGEST_CLOCK_SKEW)
+        );
+        return Err(context.report(&written.spot, sentence));
+    }
+    Ok(written.value)
+}
+
+/// When keys change by themselves, at the key that says so.
+fn rotation(section: &mut Reader<'_>) -> Result<Written<Rotation>, Reported> {
+    let context = section.context;
+    let cron = section.optional::<String>("rotation_schedule");
+    let period = section.optional::<Duration>("rotation_period");
+    let timezone = section.or("timezone", "UTC".to_owned());
+    let zone_was_written = section.has("timezone");
+    let (cron, period, timezone) = (cron?, period?, timezone?);
+    let (rotation, spot) = match (cron, period) {
+        (Some(_), Some(period)) => {
+            let sentence = "stands beside rotation_schedule: keep one of the two";
+            return Err(context.report(&period.spot, sentence));
+        }
+        (Some(cron), None) => (Rotation::Schedule { cron: cron.value, timezone: timezone.value }, cron.spot),
+        (None, other) => {
+            if zone_was_written {
+                let sentence = "has a meaning for a rotation_schedule only: take it out, or set one";
+                return Err(context.report(&timezone.spot, sentence));
+            }
+            match other {
+                Some(period) => (Rotation::Period(period.value), period.spot),
+                None => (Rotation::Manual, section.spot_of("rotation_schedule")),
+            }
+        }
+    };
+    match rotation.schedule() {
+        Ok(_) => Ok(Written { value: rotation, spot }),
+        Err(error @ ScheduleError::TimeZone { .. }) => Err(context.report(&timezone.spot, error.to_string())),
+        Err(error) => Err(context.report(&spot, error.to_string())),
+    }
+}
+
+/// Else a signer in good health would have to shorten its tokens.
+fn check_overlap(context: &Context<'_>, rules: &Rules, spot: &Spot) -> Result<(), Reported> {
+    let (overlap, shortest) = (rules.overlap, rules.shortest_overlap());
+    if overlap >= shortest {
+        return Ok(());
+    }
+    Err(context.report(
+        spot,
+        format!(
+            "{} is too short for tokens that live {}: max_token_ttl + 2 x refresh_interval + clock_skew are {}; raise overlap to that or lower max_token_ttl",
+            duration::format(overlap),
+            duration::format(rules.max_token_ttl),
+            duration::format(shortest)
+        ),
+    ))
+}
+
+/// Else a rotation would begin before the last one has ended.
+fn check_firings(context: &Context<'_>, rules: &Rules, spot: &Spot) -> Result<(), Reported> {
+    let closest = rules.rotation.schedule().ok().and_then(|schedule| schedule.closest());
+    let shortest = rules.shortest_rotation(false);
+    match closest {
+        Some(closest) if closest <= shortest => Err(context.report(
+            spot,
+            format!(
+                "fires as closely as {} apart, and a rotation takes up to {} (activation_lead + overlap + 2 x clock_skew + publish_delay): rotate less often or lower these",
+                duration::format(closest),
+                duration::format(shortest)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A keyset's name: it stands in metrics, in paths of the API, and in file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name(pub(super) String);
+
+const LONGEST_NAME: usize = 63;
+
+impl Setting for Name {
+    fn read(value: &DeValue<'_>) -> Result<Name, String> {
+        let name = String::read(value)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if begins && name.chars().all(plain) && name.len() <= LONGEST_NAME {
+            return Ok(Name(name));
+        }
+        Err(format!(
+            "must be up to {LONGEST_NAME} letters, digits, `-`, `_` and `.`, the first a letter or digit; this is `{name}`"
+        ))
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Managed,
+    External,
+}
+
+impl Setting for Mode {
+    fn read(value: &DeValue<'_>) -> Result<Mode, String> {
+        match one_of(value, &[("managed", Mode::Managed), ("external", Mode::External)])? {
+            Mode::Managed => Ok(Mode::Managed),
+            Mode::External => {
+                Err("this version manages its keys itself: write mode = \"managed\", or take it out"
+                    .to_owned())
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Mode::Managed | Mode::External => "\"managed\"".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What is written becomes true, or is refused with every mistake, its place and its remedy.
+
+use std::path::Path;
+use std::time::Duration;
+
+use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig};
+use livekit_keyd_core::rules::{Offline, Rotation};
+
+/// The least that a process in both roles needs.
+const LEAST: &str = r#"role = "both"
+livekit.proof = "disabled"
+[store]
+kind = "file"
+file.dir = "store"
+[[keyset]]
+name = "default"
+[[publish]]
+kind = "key_file"
+path = "keys.yaml"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse(text, Path::new("/etc/livekit-keyd/keyd.toml"))
+}
+
+fn sound(text: &str) -> Config {
+    parse(text).unwrap_or_else(|errors| panic!("refused:\n{errors}"))
+}
+
+/// As `line:column path`, and the sentences.
+fn problems(text: &str) -> Vec<Problem> {
+    parse(text).expect_err("it is wrong").problems().to_vec()
+}
+
+/// The only problem of a text.
+fn problem(text: &str) -> Problem {
+    let mut all = problems(text);
+    let one = all.pop().expect("a problem");
+    assert_eq!(all, [], "beside {one:?}");
+    one
+}
+
+/// The least, with some text put behind a line.
+fn least_with(line: &str, more: &str) -> String {
+    assert!(LEAST.contains(line), "{line}");
+    LEAST.replacen(line, &format!("{line}\n{more}"), 1)
+}
+
+/// The least, with more settings of its keyset.
+fn keyset_with(more: &str) -> String {
+    least_with("name = \"default\"", more)
+}
+
+#[test]
+fn the_least_is_enough_and_the_rest_has_defaults() {
+    let config = sound(LEAST);
+    assert_eq!(config.role, Role::Both);
+    assert_eq!(config.revision, None);
+    assert_eq!(config.livekit.path, "livekit/deployment");
+    assert_eq!(config.store, StoreConfig::File { folder: "/etc/livekit-keyd/store".into() });
+    let [keyset] = &config.keysets[..] else { panic!("one keyset") };
+    assert_eq!(keyset.keyset.path, "livekit/keysets/default");
+    let rules = &keyset.keyset.rules;
+    assert_eq!(rules.rotation, Rotation::Manual);
+    assert_eq!(rules.offline, Offline::Sign);
+    assert_eq!(rules.overlap, Duration::from_secs(86_400));
+    assert_eq!(rules.max_token_ttl, Duration::from_secs(3600));
+    let [file] = &config.publish[..] else { panic!("one publication") };
+    assert_eq!((file.name.as_str(), file.mode), ("/etc/livekit-keyd/keys.yaml", 0o600));
+    assert_eq!(config.sign.socket.path, Path::new("/run/livekit-keyd/sign.sock"));
+    assert_eq!(config.metrics, Some("127.0.0.1:7899".parse().expect("an address")));
+    assert_eq!(config.drain_timeout, Duration::from_secs(10));
+}
+
+#[test]
+fn five_mistakes_are_shown_at_once_with_their_places() {
+    let errors = parse(
+        r#"role = "bth"
+livekit.proof = "required"
+[store]
+kind = "file"
+file.dir = "/var/lib/livekit-keyd"
+[[keyset]]
+name = "default"
+overlpa = "24h"
+overlap = "30m"
+rotation_schedule = "0 0 30 2 *"
+[[publish]]
+kind = "key_file"
+path = "/keys.yaml"
+mode = "0644"
+"#,
+    )
+    .expect_err("it is wrong");
+    assert_eq!(
+        errors.to_string(),
+        "\
+/etc/livekit-keyd/keyd.toml:1:8: role: must be \"rotator\" or \"signer\" or \"both\"; did you mean \"both\"?
+/etc/livekit-keyd/keyd.toml:2:17: livekit.proof: this version cannot ask the nodes yet whether they accept a key: write proof = \"disabled\"
+/etc/livekit-keyd/keyd.toml:8:1: keyset[0].overlpa: there is no such setting; did you mean `overlap`?
+/etc/livekit-keyd/keyd.toml:9:11: keyset[0].overlap: 30m is too short for tokens that live 1h: max_token_ttl + 2 x refresh_interval + clock_skew are 1h1m30s; raise overlap to that or lower max_token_ttl
+/etc/livekit-keyd/keyd.toml:10:21: keyset[0].rotation_schedule: the schedule `0 0 30 2 *` never fires: no day from 1970 to 2100 fits its day of month, month and day of week; change one of the three
+/etc/livekit-keyd/keyd.toml:14:8: publish[0].mode: LiveKit does not start with a key file that others may use: end the mode in 0, like \"0640\""
+    );
+}
+
+#[test]
+fn broken_toml_is_shown_with_every_place_and_nothing_made_up() {
+    let errors =
+        problems("overlap = 1\nrole = \"both\nlivekit.proof = \"disabled\"\n[store\nkind = \"fil\"\n");
+    let lines: Vec<_> = errors.iter().map(|p| (p.place.map(|place| place.line), p.path.as_str())).collect();
+    assert_eq!(lines, [(Some(1), "overlap"), (Some(2), ""), (Some(4), "")], "{errors:?}");
+    assert!(errors[1].sentence.starts_with("this is not TOML: "), "{errors:?}");
+}
+
+#[test]
+fn what_cannot_be_read_as_text_is_said() {
+    let missing = Config::load(Path::new("/nonexistent/keyd.toml")).expect_err("no file").to_string();
+    assert!(missing.starts_with("/nonexistent/keyd.toml: the configuration cannot be read: "), "{missing}");
+    assert!(missing.contains("LIVEKIT_KEYD_CONFIG"), "{missing}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keyd.toml");
+    std::fs::write(&file, b"# \xc3\xbc\n# \xff").expect("written");
+    let broken = Config::load(&file).expect_err("not UTF-8").to_string();
+    assert!(broken.contains(":2:3: is not UTF-8 here"), "{broken}");
+}
+
+#[test]
+fn one_mistake_in_a_keyset_is_one_sentence_at_its_place() {
+    for (line, path, part) in [
+        ("overlap = 30", "overlap", "must be a duration in quotes"),
+        ("overlap = \"1y\"", "overlap", "not a duration"),
+        ("overlap = \"1h1m29s\"", "overlap", "raise overlap"),
+        ("clock_skew = \"61s\"", "clock_skew", "at most 1m"),
+        ("max_token_ttl = \"0s\"", "max_token_ttl", "at least 1s"),
+        ("refresh_interval = \"0s\"", "refresh_interval", "at least 100ms"),
+        ("offline = \"sing\"", "offline", "did you mean \"sign\""),
+        ("mode = \"external\"", "mode", "mode = \"managed\""),
+        ("path = \"/livekit\"", "path", "no leading slash"),
+        ("path = \"livekit/../x\"", "path", "begins with a dot"),
+        ("path = \"livekit/deployment/nodes\"", "path", "would belong to"),
+        ("rotation_schedule = \"0 0 3 * * *\"", "rotation_schedule", "it takes five"),
+        ("rotation_schedule = \"0 * * * *\"", "rotation_schedule", "as closely as 1h apart"),
+        ("rotation_period = \"1d\"", "rotation_period", "rotate less often"),
+        ("rotation_period = \"0s\"", "rotation_period", "out of the range"),
+        (
+            "rotation_period = \"7d\"\nrotation_schedule = \"0 3 * * 1\"",
+            "rotation_period",
+            "keep one of the two",
+        ),
+        ("rotation_period = \"7d\"\ntimezone = \"UTC\"", "timezone", "take it out"),
+        ("rotation_schedule = \"0 3 * * 1\"\ntimezone = \"Europe/Berln\"", "timezone", "Europe/Berlin"),
+        ("publish_client = true", "publish_client", "later version"),
+    ] {
+        let problem = problem(&keyset_with(line));
+        assert_eq!(problem.path, format!("keyset[0].{path}"), "{line}");
+        assert!(problem.sentence.contains(part), "{line}: {}", problem.sentence);
+        let place = problem.place.expect("a place");
+        assert!((8..=9).contains(&place.line), "{line}: {place:?}");
+    }
+}
+
+#[test]
+fn the_shortest_overlap_and_the_closest_firings_that_are_allowed() {
+    sound(&keyset_with("overlap = \"1h1m30s\""));
+    // Five minutes, a day, a minute and ten minutes.
+    assert!(problem(&keyset_with("rotation_period = \"24h16m\"")).sentence.contains("up to 1d16m"));
+    sound(&keyset_with("rotation_period = \"24h16m1s\""));
+}
+
+#[test]
+fn mistakes_outside_keysets() {
+    let long = format!("[sign]\nsocket = \"/run/{}\"", "x".repeat(103));
+    for (text, path, part) in [
+        (LEAST.replace("role = \"both\"\n", ""), "role", "is missing"),
+        (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.proof", "proof = \"disabled\""),
+        (LEAST.replace("[[keyset]]", "[keyset]"), "keyset", "[[keyset]]"),
+        (LEAST.replace("\"default\"", "\"../x\""), "keyset[0].name", "letters"),
+        (least_with("role = \"both\"", "audit.sink = \"file\""), "audit", "later version"),
+        (least_with("role = \"both\"", "config_revision = -1"), "config_revision", "whole number"),
+        (least_with("role = \"both\"", "colour = 1"), "colour", "known here are role"),
+        (
+            format!("{LEAST}[[keyset]]\nname = \"default\"\npath = \"x\""),
+            "keyset[1].name",
+            "another [[keyset]]",
+        ),
+        (
+            format!("{LEAST}[[keyset]]\nname = \"b\"\npath = \"livekit/keysets/default/standby/b\""),
+            "keyset[1].path",
+            "keyset `default`",
+        ),
+        (
+            format!("{LEAST}[[keyset]]\nname = \"b\"\npath = \"livekit/keysets/default\""),
+            "keyset[1].path",
+            "keyset `default`",
+        ),
+        (
+            format!("{LEAST}[[publish]]\nkind = \"key_file\"\npath = \"keys.yaml\""),
+            "publish[1].path",
+            "another [[publish]]",
+        ),
+        (format!("{LEAST}[[publish]]\nkind = \"command\"\npath = \"k\""), "publish[1].kind", "key_file"),
+        (format!("{LEAST}owner = \"nobody-of-that-name\""), "publish[0].owner", "/etc/passwd knows no user"),
+        (format!("{LEAST}owner = 4294967295"), "publish[0].owner", "number of a user"),
+        (format!("{LEAST}mode = 640"), "publish[0].mode", "octal"),
+        (format!("{LEAST}mode = \"0060\""), "publish[0].mode", "nobody could read"),
+        (format!("{LEAST}{long}"), "sign.socket", "the path has 108 bytes"),
+        (
+            format!("{LEAST}[admin]\nsocket = \"/run/livekit-keyd/sign.sock\""),
+            "admin.socket",
+            "signing socket",
+        ),
+        (format!("{LEAST}[admin]\nsocket_mode = \"0666\""), "admin.socket_mode", "revoke"),
+        (format!("{LEAST}[metrics]\nlisten = \"localhost\""), "metrics.listen", "off"),
+        (format!("{LEAST}[log]\nlevel = \"inof\""), "log.level", "did you mean \"info\""),
+        (format!("{LEAST}[sign]\nmax_connections = 0"), "sign.max_connections", "from 1"),
+        (format!("{LEAST}[sign]\nidle_timeout = \"0s\""), "sign.idle_timeout", "longer than 0s"),
+    ] {
+        let problem = problem(&text);
+        assert_eq!(problem.path, path, "{text}\n{}", problem.sentence);
+        assert!(problem.sentence.contains(part), "{path}: {}", problem.sentence);
+    }
+    let without = LEAST.split("[[publish]]").next().expect("a part");
+    assert_eq!(problem(without).path, "publish");
+    sound(&without.replace("both", "signer"));
+}
+
+#[test]
+fn users_and_groups_are_names_or_numbers() {
+    let config = sound(&format!("{LEAST}owner = \"root\"\ngroup = 12\n[sign]\nsocket_user = \"7\""));
+    assert_eq!((config.publish[0].owner.uid, config.publish[0].owner.gid), (Some(0), Some(12)));
+    assert_eq!(config.sign.socket.owner.uid, Some(7));
+}

@@ -10,7 +10,12 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
     let counter = IntCounterVec::new(Opts::new(format!("livekit_keyd_{name}"), help), labels)?;
     registry.register(Box::new(counter.clone()))?;
     Ok(counter)
@@ -47,7 +52,12 @@ impl KeyMetrics {
     pub fn register(registry: &Registry) -> prometheus::Result<KeyMetrics> {
         let labels = ["keyset", "key_id"];
         Ok(KeyMetrics {
-            issued: counter(registry, "key_tokens_issued_total", "Tokens signed with a key by this process.", &labels)?,
+            issued: counter(
+                registry,
+                "key_tokens_issued_total",
+                "Tokens signed with a key by this process.",
+                &labels,
+            )?,
             last_used: gauge(
                 registry,
                 "key_last_used_timestamp_seconds",
@@ -180,8 +190,18 @@ impl SignMetrics {
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(SignMetrics {
             issued: counter(registry, "tokens_issued_total", "Tokens signed.", &["keyset", "caller"])?,
-            requests: counter(registry, "token_requests_total", "Requests for a token.", &["caller", "result"])?,
-            denied: counter(registry, "policy_denied_total", "Requests that policy denied.", &["caller", "rule"])?,
+            requests: counter(
+                registry,
+                "token_requests_total",
+                "Requests for a token.",
+                &["caller", "result"],
+            )?,
+            denied: counter(
+                registry,
+                "policy_denied_total",
+                "Requests that policy denied.",
+                &["caller", "rule"],
+            )?,
             clamped: counter(registry, "ttl_clamped_total", "Lives that were shortened.", &["keyset", "by"])?,
             duration,
             verified: counter(registry, "tokens_verified_total", "Tokens that were verified.", &["result"])?,
@@ -193,7 +213,8 @@ impl SignMetrics {
     pub fn caller(&self, keyset: &str, caller: &str) -> CallerMetrics {
         CallerMetrics {
             issued: self.issued.with_label_values(&[keyset, caller]),
-            requests: Outcome::ALL.map(|outcome| self.requests.with_label_values(&[caller, outcome.as_str()])),
+            requests: Outcome::ALL
+                .map(|outcome| self.requests.with_label_values(&[caller, outcome.as_str()])),
             clamped: LimitedBy::ALL.map(|by| self.clamped.with_label_values(&[keyset, by.as_str()])),
             denied: self.denied.clone(),
             caller: caller.to_owned(),

@@ -49,7 +49,11 @@ impl Bench {
         let registry = prometheus::Registry::new();
         let health = Health::register(&registry).expect("metrics");
         let files = FileStore::open(&folder.path().join("store")).expect("a store");
-        let signer = Arc::new(Signer::new("default", metrics::KeyMetrics::register(&registry).expect("metrics"), None));
+        let signer = Arc::new(Signer::new(
+            "default",
+            metrics::KeyMetrics::register(&registry).expect("metrics"),
+            None,
+        ));
         let keyset = Keyset {
             name: "default".into(),
             path: "livekit/apps".into(),

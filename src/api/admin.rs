@@ -6,6 +6,7 @@ mod status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use livekit_keyd_core::change::{Change, Illegal};
 use livekit_keyd_core::duration;
@@ -15,6 +16,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::answer as http;
+use super::peer::Peer;
+use super::server::Handler;
 use crate::clock;
 use crate::conditions::Conditions;
 use crate::rotator::{Refusal, Rotator};
@@ -187,4 +191,26 @@ fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
         Refusal::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-failed"),
     };
     (status, kind, refusal.to_string())
+}
+
+/// A connection to the admin socket: who asks, in words.
+pub struct Operator(String);
+
+impl Operator {
+    /// As the kernel knows the peer.
+    pub fn new(peer: &Peer) -> Operator {
+        Operator(format!("uid {}", peer.uid))
+    }
+}
+
+impl Handler for Admin {
+    type Connection = Operator;
+
+    async fn answer(&self, operator: &Operator, head: &Parts, body: &[u8]) -> http::Answer {
+        match self.call(&head.method, head.uri.path(), body, &operator.0).await {
+            Ok((status, value)) => http::value(status, &value),
+            Err((StatusCode::METHOD_NOT_ALLOWED, allow, _)) => http::wrong_method(allow),
+            Err((status, kind, sentence)) => http::problem(status, kind, &sentence, ""),
+        }
+    }
 }

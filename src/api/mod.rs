@@ -1,4 +1,11 @@
 //! The daemon's sockets, and what is said over them.
 
 pub mod admin;
+pub mod answer;
+pub mod callers;
+pub mod peer;
 pub mod report;
+pub mod server;
+pub mod sign;
+pub mod socket;
+pub mod telemetry;

@@ -1,0 +1,224 @@
+//! One HTTP/1.1 server for all sockets: its limits, and its end.
+//!
+//! hyper is used directly. A request is handled on its connection's task; what the
+//! handler knows of a connection is resolved when it begins.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::IntGauge;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::answer::{self, Answer};
+
+/// What a server bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// The largest body, in bytes.
+    pub max_body: usize,
+    /// How long a connection may idle, or take to send a request's head.
+    pub idle_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// How long connections may go on after the stop.
+    pub drain_timeout: Duration,
+}
+
+/// Answers requests. One value serves all connections; what it resolves for one is its `Connection`.
+pub trait Handler: Send + Sync + 'static {
+    /// What is known of a connection.
+    type Connection: Send + Sync + 'static;
+
+    /// Answers one request.
+    fn answer(
+        &self,
+        connection: &Self::Connection,
+        head: &hyper::http::request::Parts,
+        body: &[u8],
+    ) -> impl Future<Output = Answer> + Send;
+
+    /// The largest body of a path, in bytes.
+    fn max_body(&self, _path: &str, usual: usize) -> usize {
+        usual
+    }
+}
+
+/// Serves connections until told to stop, then lets those under way come to their end.
+pub struct Server<H: Handler> {
+    /// Who answers.
+    pub handler: Arc<H>,
+    /// What is borne.
+    pub limits: Limits,
+    /// How many connections are open.
+    pub connections: IntGauge,
+}
+
+/// Listeners of either kind.
+pub trait Accept: Send {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one.
+    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for tokio::net::UnixListener {
+    type Stream = tokio::net::UnixStream;
+
+    async fn accept(&self) -> std::io::Result<Self::Stream> {
+        tokio::net::UnixListener::accept(self).await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accept for tokio::net::TcpListener {
+    type Stream = tokio::net::TcpStream;
+
+    async fn accept(&self) -> std::io::Result<Self::Stream> {
+        tokio::net::TcpListener::accept(self).await.map(|(stream, _)| stream)
+    }
+}
+
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
+
+impl<H: Handler> Server<H> {
+    /// Serves until told to stop. `know` resolves a connection, or refuses it.
+    pub async fn serve<L: Accept>(
+        self,
+        listener: L,
+        know: impl Fn(&L::Stream) -> std::io::Result<H::Connection> + Send,
+        stop: watch::Receiver<bool>,
+    ) {
+        let places = Arc::new(Semaphore::new(self.limits.max_connections));
+        let mut tasks = JoinSet::new();
+        let mut stopping = stop.clone();
+        loop {
+            let stream = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = tasks.join_next() => continue,
+                _ = stopping.wait_for(|stop| *stop) => break,
+            };
+            let mut stream = match stream {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!("a connection could not be accepted: {error}");
+                    // Most likely out of file descriptors: some must close first.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                let _ = stream.write_all(TOO_MANY).await;
+                continue;
+            };
+            let Ok(connection) = know(&stream) else { continue };
+            let served = serve_one(Arc::clone(&self.handler), connection, stream, self.limits, stop.clone());
+            let open = self.connections.clone();
+            open.inc();
+            tasks.spawn(async move {
+                served.await;
+                open.dec();
+                drop(place);
+            });
+        }
+        drop(listener);
+        let drained = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.limits.drain_timeout, drained).await.is_err() {
+            tracing::warn!("{} connections did not end within drain_timeout and are cut", tasks.len());
+        }
+    }
+}
+
+async fn serve_one<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    handler: Arc<H>,
+    connection: H::Connection,
+    stream: S,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let connection = &connection;
+    let handler = &*handler;
+    let service = service_fn(move |request| async move {
+        Ok::<_, std::convert::Infallible>(respond(handler, connection, request, limits).await)
+    });
+    let mut builder = http1::Builder::new();
+    // The other end is on this machine and has the same clock.
+    builder.auto_date_header(false).timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout);
+    builder.max_buf_size(64 * 1024);
+    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // A connection that ends badly is its client's affair.
+        _ = served.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
+}
+
+async fn respond<H: Handler>(
+    handler: &H,
+    connection: &H::Connection,
+    request: Request<Incoming>,
+    limits: Limits,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let most = handler.max_body(head.uri.path(), limits.max_body);
+    match tokio::time::timeout(limits.body_timeout, read(body, most)).await {
+        Ok(Ok(body)) => handler.answer(connection, &head, &body).await,
+        Ok(Err(refusal)) => refusal,
+        Err(_) => closing(answer::problem(
+            StatusCode::REQUEST_TIMEOUT,
+            "timeout",
+            "the request's body did not arrive in time",
+            "",
+        )),
+    }
+}
+
+/// A body whole, nearly always in one piece, which is not copied then.
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Answer> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large(most));
+    }
+    let mut first: Option<Bytes> = None;
+    let mut whole: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame.map(|frame| frame.into_data().unwrap_or_default()) else {
+            let detail = "the request's body broke off";
+            return Err(closing(answer::problem(StatusCode::BAD_REQUEST, "malformed", detail, "")));
+        };
+        if whole.len() + first.as_ref().map_or(0, Bytes::len) + frame.len() > most {
+            return Err(too_large(most));
+        }
+        match first.take() {
+            None if whole.is_empty() => first = Some(frame),
+            None => whole.extend_from_slice(&frame),
+            Some(before) => {
+                whole.extend_from_slice(&before);
+                whole.extend_from_slice(&frame);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| Bytes::from(whole)))
+}
+
+fn too_large(most: usize) -> Answer {
+    let detail = format!("the body is larger than {most} bytes");
+    closing(answer::problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail, ""))
+}
+
+/// The rest of the request is not read, so nothing can follow it on this connection.
+fn closing(mut answer: hyper::Response<Full<Bytes>>) -> Answer {
+    answer.headers_mut().insert(hyper::header::CONNECTION, hyper::header::HeaderValue::from_static("close"));
+    answer
+}

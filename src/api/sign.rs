@@ -1,0 +1,112 @@
+//! The signing socket: applications ask, tokens come back.
+
+mod batch;
+mod keys;
+mod mint;
+mod tokens;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use arc_swap::ArcSwap;
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+
+use super::answer::{self, Answer};
+use super::callers::{Callers, ResolvedCaller};
+use super::peer::Peer;
+use super::server::Handler;
+use super::telemetry;
+use crate::conditions::Conditions;
+use crate::metrics::SignMetrics;
+use crate::signer::Signer;
+
+/// The largest body of a batch, in bytes: ten thousand requests of two kilobytes.
+const LARGEST_BATCH_BODY: usize = 20 << 20;
+
+/// Everything that the signing socket needs.
+pub struct SignApi {
+    /// Swapped whole by a reload.
+    pub callers: Arc<ArcSwap<Callers>>,
+    /// Each keyset's signer, for readiness.
+    pub signers: Arc<BTreeMap<String, Arc<Signer>>>,
+    /// What is wrong now, for readiness.
+    pub conditions: Arc<Conditions>,
+    /// Counters.
+    pub metrics: SignMetrics,
+}
+
+/// A connection's caller, resolved when it begins and again when the policy has changed.
+pub struct SignConnection {
+    peer: Peer,
+    resolved: RwLock<(Arc<Callers>, Option<Arc<ResolvedCaller>>)>,
+}
+
+impl SignApi {
+    /// What is known of a new connection.
+    pub fn connection(&self, peer: Peer) -> SignConnection {
+        let callers = self.callers.load_full();
+        let caller = callers.find(&peer).cloned();
+        SignConnection { peer, resolved: RwLock::new((callers, caller)) }
+    }
+
+    fn caller(&self, connection: &SignConnection) -> Result<Arc<ResolvedCaller>, Answer> {
+        let callers = self.callers.load();
+        let known = connection.resolved.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let caller = if Arc::ptr_eq(&known.0, &callers) {
+            known.1.clone()
+        } else {
+            drop(known);
+            let callers = Arc::clone(&callers);
+            let caller = callers.find(&connection.peer).cloned();
+            let mut known = connection.resolved.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *known = (callers, caller.clone());
+            caller
+        };
+        caller.ok_or_else(|| {
+            self.metrics.nobody();
+            let Peer { uid, gids } = &connection.peer;
+            let detail =
+                format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
+            answer::problem(StatusCode::FORBIDDEN, "denied:no-caller", &detail, "")
+        })
+    }
+}
+
+impl Handler for SignApi {
+    type Connection = SignConnection;
+
+    async fn answer(&self, connection: &SignConnection, head: &Parts, body: &[u8]) -> Answer {
+        match (&head.method, head.uri.path()) {
+            (&Method::POST, "/v1/tokens") => match self.caller(connection) {
+                Ok(caller) => self.tokens(&caller, body),
+                Err(refusal) => refusal,
+            },
+            (&Method::POST, "/v1/tokens/batch") => match self.caller(connection) {
+                Ok(caller) => self.batch(&caller, body),
+                Err(refusal) => refusal,
+            },
+            (&Method::POST, "/v1/tokens/verify") => match self.caller(connection) {
+                Ok(caller) => self.verify(&caller, body),
+                Err(refusal) => refusal,
+            },
+            (&Method::GET, "/v1/keys") => match self.caller(connection) {
+                Ok(caller) => keys::list(&caller, head),
+                Err(refusal) => refusal,
+            },
+            (&Method::GET, "/healthz") => telemetry::healthy(),
+            (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),
+            (_, "/v1/tokens" | "/v1/tokens/batch" | "/v1/tokens/verify") => answer::wrong_method("POST"),
+            (_, "/v1/keys" | "/healthz" | "/readyz") => answer::wrong_method("GET"),
+            (_, path) => answer::no_such_path(
+                path,
+                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/keys, /healthz and /readyz",
+            ),
+        }
+    }
+
+    fn max_body(&self, path: &str, usual: usize) -> usize {
+        if path == "/v1/tokens/batch" { LARGEST_BATCH_BODY.max(usual) } else { usual }
+    }
+}

@@ -1,0 +1,35 @@
+//! `POST /v1/tokens`: one token.
+
+use std::time::Instant;
+
+use hyper::StatusCode;
+use livekit_keyd_core::request::TokenRequest;
+
+use super::SignApi;
+use super::mint::mint;
+use crate::api::answer::{self, Answer};
+use crate::api::callers::ResolvedCaller;
+use crate::clock;
+
+/// What an answer takes, nearly always.
+const USUAL_ANSWER: usize = 1024;
+
+impl SignApi {
+    pub(super) fn tokens(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
+        let began = Instant::now();
+        let mut out = Vec::with_capacity(USUAL_ANSWER);
+        let request = TokenRequest::parse(body);
+        let minted =
+            request.map_err(Into::into).and_then(|request| mint(caller, request, clock::now(), &mut out));
+        let answer = match minted {
+            Ok(()) => answer::json(StatusCode::CREATED, out),
+            Err(refusal) => {
+                refusal.count(caller);
+                let (status, kind, detail, pointer) = refusal.parts();
+                answer::problem(status, &kind, &detail, pointer)
+            }
+        };
+        self.metrics.duration.observe(began.elapsed().as_secs_f64());
+        answer
+    }
+}

@@ -71,7 +71,7 @@ impl Bench {
             Arc::new(ArcSwap::from_pointee(vec![keyset])),
             Arc::new(BTreeMap::from([("default".to_owned(), Arc::clone(&signer))])),
             vec![Publisher::KeyFile(key_file)],
-            Proof::Disabled { publish_delay: Duration::from_millis(100) },
+            Proof::Disabled,
             Arc::new(Conditions::default()),
             RotatorMetrics::register(&registry).expect("metrics"),
         );

@@ -51,6 +51,7 @@ impl SignApi {
         SignConnection { peer, resolved: RwLock::new((callers, caller)) }
     }
 
+    #[expect(clippy::result_large_err, reason = "the refusal is an answer, and is sent at once")]
     fn caller(&self, connection: &SignConnection) -> Result<Arc<ResolvedCaller>, Answer> {
         let callers = self.callers.load();
         let known = connection.resolved.read().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -100,7 +100,7 @@ fn ready<'a>(view: &'a View, due: &Due) -> Result<&'a Key, Waits> {
     let secret = view.keyset.standby_secret(&key.id).ok_or_else(|| {
         waits("standby", format!("the secret of standby {} is not in the store", key.id), None)
     })?;
-    match accepted(view.world, &key.id, secret) {
+    match accepted(view, &key.id, secret) {
         Verdict::Yes => Ok(key),
         Verdict::From(time) => Err(waits(
             "proof",
@@ -118,6 +118,6 @@ pub(super) fn next_commitment(view: &View) -> Option<Time> {
 
 /// How long a new key takes from its creation to its proof, at least.
 pub(super) fn time_to_prove(view: &View) -> Duration {
-    let super::Proof::Disabled { publish_delay } = view.world.proof;
-    publish_delay
+    let super::Proof::Disabled = view.world.proof;
+    view.document.rules.publish_delay
 }

@@ -13,7 +13,7 @@ pub(super) fn retired(view: &View, plan: &mut Plan) {
             plan.block(view, Rule::Erase, "hold", message, Some(hold.until));
             continue;
         }
-        match refused(view.world, &key.id) {
+        match refused(view, &key.id) {
             Verdict::Yes if publications_are_past(view) => {
                 let why = format!("{} is refused by every node; its secret is no use to anybody", key.id);
                 plan.save(view, Rule::Erase, Change::Erase { key: key.id.clone() }, why);

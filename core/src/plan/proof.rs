@@ -1,9 +1,7 @@
 //! How it is known that the nodes accept a key, or refuse it.
 
-use std::time::Duration;
-
 use super::publication::Publication;
-use super::view::World;
+use super::view::View;
 use crate::key::KeyId;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -11,11 +9,8 @@ use crate::time::Time;
 /// Where the knowledge comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// Nobody asks the nodes: a change counts as known to them some time after its publication.
-    Disabled {
-        /// How long after.
-        publish_delay: Duration,
-    },
+    /// Nobody asks the nodes: a change counts as known to them the keyset's publish_delay after its publication.
+    Disabled,
 }
 
 /// What is known about a key at the nodes.
@@ -30,8 +25,8 @@ pub(super) enum Verdict {
 }
 
 /// Whether every node accepts a key with this secret.
-pub(super) fn accepted(world: &World, id: &KeyId, secret: &Secret) -> Verdict {
-    settled(world, |name, publication| {
+pub(super) fn accepted(view: &View, id: &KeyId, secret: &Secret) -> Verdict {
+    settled(view, |name, publication| {
         if publication.secret(id) == Some(secret) {
             Ok(())
         } else {
@@ -41,8 +36,8 @@ pub(super) fn accepted(world: &World, id: &KeyId, secret: &Secret) -> Verdict {
 }
 
 /// Whether every node refuses a key, and no publication could bring it back.
-pub(super) fn refused(world: &World, id: &KeyId) -> Verdict {
-    settled(world, |name, publication| {
+pub(super) fn refused(view: &View, id: &KeyId) -> Verdict {
+    settled(view, |name, publication| {
         if publication.secret(id).is_none() {
             Ok(())
         } else {
@@ -52,8 +47,8 @@ pub(super) fn refused(world: &World, id: &KeyId) -> Verdict {
 }
 
 /// Whether each publication has been as it should for long enough.
-fn settled(world: &World, as_it_should: impl Fn(&str, &Publication) -> Result<(), String>) -> Verdict {
-    let Proof::Disabled { publish_delay } = world.proof;
+fn settled(view: &View, as_it_should: impl Fn(&str, &Publication) -> Result<(), String>) -> Verdict {
+    let (world, publish_delay) = (view.world, view.document.rules.publish_delay);
     let mut settled_at = Time::MIN;
     for (name, publication) in &world.publications {
         let Some(publication) = publication.fresh() else {

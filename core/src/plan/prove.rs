@@ -8,7 +8,7 @@ use crate::change::Change;
 pub(super) fn standbys(view: &View, plan: &mut Plan) {
     for key in view.document.standbys().filter(|key| key.proven_at.is_none()) {
         let Some(secret) = view.keyset.standby_secret(&key.id) else { continue };
-        match accepted(view.world, &key.id, secret) {
+        match accepted(view, &key.id, secret) {
             Verdict::Yes => {
                 let why = format!("standby {} has been published for long enough", key.id);
                 plan.save(view, Rule::Prove, Change::Prove { key: key.id.clone() }, why);

@@ -9,14 +9,11 @@ use super::view::World;
 use super::{Action, AlarmKind, Observed, Plan, Proof, Rule, Step, erase, view::View};
 
 pub(super) fn all(world: &World, plan: &mut Plan) {
-    let Proof::Disabled { publish_delay } = world.proof;
+    let Proof::Disabled = world.proof;
     plan.alarm(
         AlarmKind::ProofDisabled,
         None,
-        format!(
-            "proof is disabled: nobody asks LiveKit whether it knows a key, it is taken to know it {} after its publication; restart LiveKit within that time",
-            crate::duration::format(publish_delay)
-        ),
+        "proof is disabled: nobody asks LiveKit whether it knows a key, it is taken to know it publish_delay after its publication; restart LiveKit within that time".to_owned(),
     );
     for (name, publication) in &world.publications {
         match publication {

@@ -11,6 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use support::livekit::LiveKit;
 use support::openbao::OpenBao;
+use support::verifier::Verifier;
 
 #[test]
 fn openbao_keeps_its_data_over_a_stop_a_freeze_and_a_seal() {
@@ -69,4 +70,19 @@ fn livekit_reads_its_key_file_at_a_start_only() {
 
     livekit.stop();
     assert!(livekit.validate(&token_of("APItwo")).is_err(), "while stopped");
+}
+
+#[test]
+fn each_verifier_reads_a_good_token_and_refuses_a_bad_one() {
+    let token = token_of("APIone");
+    for verifier in Verifier::ALL {
+        let good = verifier.verify(&[&token, "a.b.c"], "APIone", SECRET);
+        let claims = good[0].as_ref().expect("a good token").to_string();
+        // Each language spells a field its own way.
+        let claims = claims.replace('_', "").to_lowercase();
+        assert!(claims.contains(r#""roomjoin":true"#), "{verifier:?}: {claims}");
+        good[1].as_ref().expect_err("not a token");
+        let forged = verifier.verify(&[&token], "APIone", "another-secret-that-is-also-long-enough");
+        forged[0].as_ref().expect_err("another secret");
+    }
 }

@@ -15,3 +15,4 @@ pub(crate) mod openbao;
 pub(crate) mod port;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod verifier;

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use livekit_keyd_core::duration;
+use livekit_keyd_core::grants::GrantPattern;
 use livekit_keyd_core::rules::{LONGEST_CLOCK_SKEW, Offline, Rotation, Rules};
 use livekit_keyd_core::schedule::ScheduleError;
 use toml::de::DeValue;
 
+use super::caller::values;
 use super::livekit::Section as LiveKit;
+use super::name::{Name, check_new};
 use super::paths::StorePath;
 use super::reader::{Context, Reader, Reported, Spot, Written};
 use super::setting::{Setting, one_of};
@@ -18,6 +21,8 @@ use crate::keyset::Keyset;
 pub struct KeysetConfig {
     /// Its name, its place and its rules.
     pub keyset: Keyset,
+    /// What its tokens may grant; `None` for anything.
+    pub allowed_grants: Option<Vec<GrantPattern>>,
 }
 
 /// As it was written, with the places that other sections are compared with.
@@ -25,6 +30,7 @@ pub(super) struct Section {
     pub(super) name: Written<Name>,
     pub(super) path: Written<StorePath>,
     rules: Rules,
+    allowed_grants: Option<Vec<GrantPattern>>,
 }
 
 impl Section {
@@ -32,7 +38,8 @@ impl Section {
     pub(super) fn config(self, revision: Option<u64>, livekit: &LiveKit) -> KeysetConfig {
         let rules = Rules { server_url: livekit.url().map(str::to_owned), ..self.rules };
         let path = self.path.value.into_string();
-        KeysetConfig { keyset: Keyset { name: self.name.value.0, path, rules, revision } }
+        let keyset = Keyset { name: self.name.value.0, path, rules, revision };
+        KeysetConfig { keyset, allowed_grants: self.allowed_grants }
     }
 }
 
@@ -40,16 +47,11 @@ pub(super) fn read(root: &mut Reader<'_>) -> Result<Vec<Section>, Reported> {
     let context = root.context;
     let mut all: Vec<Result<Section, Reported>> = Vec::new();
     for table in root.tables("keyset") {
-        let section = table.and_then(keyset);
-        if let Ok(section) = &section
-            && all.iter().flatten().any(|other| other.name.value == section.name.value)
-        {
-            let name = &section.name.value.0;
-            context.report(
-                &section.name.spot,
-                format!("another [[keyset]] is named `{name}`: choose another name"),
-            );
-        }
+        let section = table.and_then(keyset).and_then(|section| {
+            let earlier = all.iter().flatten().map(|other| &other.name);
+            check_new(context, "keyset", &section.name, earlier)?;
+            Ok(section)
+        });
         all.push(section);
     }
     if all.is_empty() {
@@ -63,6 +65,7 @@ fn keyset(mut section: Reader<'_>) -> Result<Section, Reported> {
     let path = section.optional::<StorePath>("path");
     let mode = section.or("mode", Mode::Managed);
     let rules = rules(&mut section);
+    let allowed_grants = section.list::<GrantPattern>("allowed_grants");
     for later in ["publish_client", "on_change"] {
         section.refuse(later, "client credentials are published by a later version: take this out");
     }
@@ -74,7 +77,8 @@ fn keyset(mut section: Reader<'_>) -> Result<Section, Reported> {
         value: StorePath::new(&format!("livekit/keysets/{}", name.value.0)),
         spot,
     });
-    Ok(Section { name, path, rules: rules? })
+    let allowed_grants = allowed_grants?.map(|all| values(Some(all)));
+    Ok(Section { name, path, rules: rules?, allowed_grants })
 }
 
 fn rules(section: &mut Reader<'_>) -> Result<Rules, Reported> {
@@ -203,30 +207,6 @@ fn check_firings(context: &Context<'_>, rules: &Rules, spot: &Spot) -> Result<()
             ),
         )),
         _ => Ok(()),
-    }
-}
-
-/// A keyset's name: it stands in metrics, in paths of the API, and in file names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name(pub(super) String);
-
-const LONGEST_NAME: usize = 63;
-
-impl Setting for Name {
-    fn read(value: &DeValue<'_>) -> Result<Name, String> {
-        let name = String::read(value)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if begins && name.chars().all(plain) && name.len() <= LONGEST_NAME {
-            return Ok(Name(name));
-        }
-        Err(format!(
-            "must be up to {LONGEST_NAME} letters, digits, `-`, `_` and `.`, the first a letter or digit; this is `{name}`"
-        ))
-    }
-
-    fn show(&self) -> String {
-        self.0.show()
     }
 }
 

@@ -6,11 +6,15 @@
 //! can know. What several sections must agree on is checked here.
 
 mod account;
+mod caller;
+mod json;
 mod keyset;
 mod livekit;
 mod log;
+mod name;
 mod paths;
 mod problem;
+mod profile;
 mod publish;
 mod reader;
 mod setting;
@@ -23,8 +27,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use livekit_keyd_core::policy::{Policy, Profile};
 use toml::de::{DeTable, DeValue};
 
+pub use self::caller::CallerConfig;
 pub use self::keyset::KeysetConfig;
 pub use self::livekit::{LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
@@ -106,6 +112,10 @@ pub struct Config {
     pub admin: SocketConfig,
     /// Where metrics are served; `None` when switched off.
     pub metrics: Option<SocketAddr>,
+    /// What callers may choose from.
+    pub profiles: Vec<Profile>,
+    /// Who may ask for tokens; the first that fits decides.
+    pub callers: Vec<CallerConfig>,
     /// The log.
     pub log: LogConfig,
 }
@@ -139,6 +149,15 @@ impl Config {
     /// Everything that is wrong in it.
     pub fn parse(text: &str, origin: &Path) -> Result<Config, ConfigErrors> {
         evaluate(text, origin).0
+    }
+
+    /// What one of the callers may ask for, with all that it refers to.
+    pub fn policy(&self, caller: &CallerConfig) -> Policy {
+        let used = |profile: &&Profile| caller.profiles.contains(&profile.name);
+        let profiles = self.profiles.iter().filter(used).cloned().collect();
+        let keyset = self.keysets.iter().find(|config| config.keyset.name == caller.keyset);
+        let bound = keyset.and_then(|config| config.allowed_grants.clone());
+        Policy::new(caller.caller.clone(), profiles, bound)
     }
 
     /// Every setting that reading this text asks for, by its path, with what applies
@@ -191,6 +210,8 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
     let sign = socket::sign(&mut root);
     let admin = socket::admin(&mut root);
     let metrics = metrics(&mut root);
+    let profiles = profile::read(&mut root);
+    let callers = caller::read(&mut root, &keysets, &profiles);
     let log = log::read(&mut root);
     root.refuse("audit", "the audit trail comes with a later version: take this section out");
     root.refuse("issuer", "sign-on comes with a later version: take this section out");
@@ -217,6 +238,8 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
         sign: sign?.config(),
         admin: admin?.value,
         metrics: metrics?,
+        profiles: profiles?.into_iter().map(|section| section.profile).collect(),
+        callers: callers?,
         log: log?,
     })
 }

@@ -115,6 +115,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Records a mistake of the table as a whole.
+    pub(super) fn report(&self, sentence: impl Into<String>) -> Reported {
+        self.context.report(&self.spot, sentence)
+    }
+
     /// Whether the key was written, without asking for it.
     pub(super) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
@@ -149,6 +154,42 @@ impl<'a> Reader<'a> {
             Some(found) => self.setting(name, found),
             None => Err(self.missing(name, hint)),
         }
+    }
+
+    /// A list, or a single value that stands for a list of one; `None` when left out.
+    pub(super) fn list<T: Setting>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<Written<T>>>, Reported> {
+        self.ask(name, NOTHING);
+        let Some(found) = self.find(name) else { return Ok(None) };
+        let DeValue::Array(items) = found.get_ref() else {
+            return self.setting(name, found).map(|value| Some(vec![value]));
+        };
+        // Every item is looked at before the first mistake counts.
+        let items: Vec<_> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.setting(&format!("{name}[{index}]"), item))
+            .collect();
+        items.into_iter().collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    /// The pairs of a table whose keys are free or known elsewhere, each with its place.
+    pub(super) fn pairs(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Vec<(String, Written<&'a DeValue<'a>>)>, Reported> {
+        self.ask(name, NOTHING);
+        let Some(below) = self.optional_table(name)? else { return Ok(Vec::new()) };
+        let pairs = below.table.into_iter().flat_map(|table| table.iter());
+        Ok(pairs
+            .map(|(key, value)| {
+                let name = key.get_ref().to_string();
+                let spot = below.spot_at(&name, value);
+                (name, Written { value: value.get_ref(), spot })
+            })
+            .collect())
     }
 
     /// A table that may be left out.

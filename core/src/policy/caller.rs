@@ -6,7 +6,7 @@ use super::glob::Glob;
 use crate::grants::GrantPattern;
 
 /// What a caller may ask for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Caller {
     /// Its name, in logs, metrics and tokens.
     pub name: String,

@@ -1,0 +1,187 @@
+//! `[[caller]]`: which local users and groups may ask for which tokens.
+
+use livekit_keyd_core::grants::GrantPattern;
+use livekit_keyd_core::nearest::nearest;
+use livekit_keyd_core::policy::{Caller, CallerMatch, Glob};
+use toml::de::DeValue;
+
+use super::account::{self, Kind};
+use super::keyset::Section as Keyset;
+use super::name::{Name, check_new};
+use super::profile::{Section as Profile, lives};
+use super::reader::{Context, Reader, Reported, Written};
+use super::setting::{Account, AccountNumber, Setting};
+
+/// A caller as it was configured. They are tried in the order of the file; the first that fits decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallerConfig {
+    /// Who it is.
+    pub who: CallerMatch,
+    /// The name of the keyset that signs for it.
+    pub keyset: String,
+    /// The names of the profiles that it may use.
+    pub profiles: Vec<String>,
+    /// What it may ask for.
+    pub caller: Caller,
+}
+
+struct Section {
+    name: Written<Name>,
+    config: CallerConfig,
+}
+
+pub(super) fn read(
+    root: &mut Reader<'_>,
+    keysets: &Result<Vec<Keyset>, Reported>,
+    profiles: &Result<Vec<Profile>, Reported>,
+) -> Result<Vec<CallerConfig>, Reported> {
+    let context = root.context;
+    let mut all: Vec<Result<Section, Reported>> = Vec::new();
+    for table in root.tables("caller") {
+        let section = table.and_then(|table| caller(table, keysets, profiles)).and_then(|section| {
+            let earlier = all.iter().flatten().map(|other| &other.name);
+            check_new(context, "caller", &section.name, earlier)?;
+            Ok(section)
+        });
+        all.push(section);
+    }
+    all.into_iter().map(|section| section.map(|section| section.config)).collect()
+}
+
+fn caller(
+    mut section: Reader<'_>,
+    keysets: &Result<Vec<Keyset>, Reported>,
+    profiles: &Result<Vec<Profile>, Reported>,
+) -> Result<Section, Reported> {
+    let name = section.required::<Name>("name", "name the caller, like \"web\"");
+    let who = who(&mut section);
+    let keyset = keyset(&mut section, keysets);
+    let profiles = used_profiles(&mut section, profiles);
+    let allowed_rooms = section.list::<Glob>("allowed_rooms");
+    let allowed_identities = section.list::<Glob>("allowed_identities");
+    let allowed_grants = section.list::<GrantPattern>("allowed_grants");
+    let (ttl, max_ttl) = lives(&mut section);
+    for later in ["issuers", "rate", "burst"] {
+        section.refuse(later, "comes with a later version: take it out");
+    }
+    section.finish();
+    let name = name?;
+    let caller = Caller {
+        name: name.value.0.clone(),
+        allowed_rooms: values(allowed_rooms?),
+        allowed_identities: values(allowed_identities?),
+        allowed_grants: values(allowed_grants?),
+        ttl: ttl?,
+        max_ttl: max_ttl?,
+    };
+    Ok(Section { config: CallerConfig { who: who?, keyset: keyset?, profiles: profiles?, caller }, name })
+}
+
+/// The values of a list; none if it was left out.
+pub(super) fn values<T>(list: Option<Vec<Written<T>>>) -> Vec<T> {
+    list.into_iter().flatten().map(|written| written.value).collect()
+}
+
+fn who(section: &mut Reader<'_>) -> Result<CallerMatch, Reported> {
+    let uids = numbers(section, "user", "uid", Kind::User);
+    let gids = numbers(section, "group", "gid", Kind::Group);
+    let who = CallerMatch { uids: uids?, gids: gids? };
+    if who == CallerMatch::default() {
+        return Err(section.missing("user", "say who this is by user, uid, group or gid"));
+    }
+    Ok(who)
+}
+
+/// Names and numbers together; `None` when neither key was written.
+fn numbers(
+    section: &mut Reader<'_>,
+    by_name: &'static str,
+    by_number: &'static str,
+    kind: Kind,
+) -> Result<Option<Vec<u32>>, Reported> {
+    let context = section.context;
+    let named = section.list::<Account>(by_name);
+    let numbered = section.list::<AccountNumber>(by_number);
+    let named = named.and_then(|named| {
+        let found: Option<Vec<_>> =
+            named.map(|all| all.iter().map(|one| account::number(context, kind, one)).collect());
+        found.map(|found| found.into_iter().collect::<Result<Vec<u32>, _>>()).transpose()
+    });
+    let all = match (named?, numbered?) {
+        (None, None) => return Ok(None),
+        (named, numbered) => {
+            let numbered = values(numbered).into_iter().map(|number| number.0);
+            named.unwrap_or_default().into_iter().chain(numbered).collect::<Vec<_>>()
+        }
+    };
+    if all.is_empty() {
+        let spot = section.spot_of(if section.has(by_name) { by_name } else { by_number });
+        return Err(context.report(&spot, "names nobody: add somebody, or take it out"));
+    }
+    Ok(Some(all))
+}
+
+/// The named keyset, or the only one. Nothing is compared with keysets that could not be read.
+fn keyset(section: &mut Reader<'_>, keysets: &Result<Vec<Keyset>, Reported>) -> Result<String, Reported> {
+    let written = section.optional::<Name>("keyset")?;
+    let keysets = keysets.as_ref().map_err(|reported| *reported)?;
+    let names = || keysets.iter().map(|keyset| keyset.name.value.0.as_str());
+    match (written, keysets.as_slice()) {
+        (Some(written), _) => known(section.context, "keyset", &written, names()),
+        (None, [only]) => Ok(only.name.value.0.clone()),
+        (None, _) => {
+            let hint = format!("name one of {}", names().collect::<Vec<_>>().join(", "));
+            Err(section.missing("keyset", &hint))
+        }
+    }
+}
+
+fn used_profiles(
+    section: &mut Reader<'_>,
+    profiles: &Result<Vec<Profile>, Reported>,
+) -> Result<Vec<String>, Reported> {
+    let context = section.context;
+    let written = section.list::<Name>("profiles")?.unwrap_or_default();
+    let profiles = profiles.as_ref().map_err(|reported| *reported)?;
+    let names = || profiles.iter().map(|profile| profile.name.value.0.as_str());
+    let found: Vec<_> = written.iter().map(|name| known(context, "profile", name, names())).collect();
+    found.into_iter().collect()
+}
+
+/// A name that another section must have.
+fn known<'a>(
+    context: &Context<'_>,
+    section: &str,
+    name: &Written<Name>,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<String, Reported> {
+    let wanted = name.value.0.as_str();
+    if names.clone().any(|name| name == wanted) {
+        return Ok(wanted.to_owned());
+    }
+    let remedy = match nearest(wanted, names) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("add one, or name another {section}"),
+    };
+    Err(context.report(&name.spot, format!("there is no [[{section}]] named `{wanted}`; {remedy}")))
+}
+
+impl Setting for Glob {
+    fn read(value: &DeValue<'_>) -> Result<Glob, String> {
+        Glob::parse(&String::read(value)?)
+    }
+
+    fn show(&self) -> String {
+        self.to_string().show()
+    }
+}
+
+impl Setting for GrantPattern {
+    fn read(value: &DeValue<'_>) -> Result<GrantPattern, String> {
+        GrantPattern::parse(&String::read(value)?)
+    }
+
+    fn show(&self) -> String {
+        "\"*\"".to_owned()
+    }
+}

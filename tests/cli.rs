@@ -167,7 +167,7 @@ fn one_refused_token_among_many_is_1() {
         stdout(&output).lines().map(|line| serde_json::from_str(line).expect("a line a token")).collect();
     let refused: Vec<_> = lines.iter().map(|line| line["refused"].as_bool()).collect();
     assert_eq!(refused, [Some(false), Some(true), Some(true)]);
-    assert!(lines[1]["refusals"][0].as_str().is_some_and(|reason| reason.contains("expired")), "{lines:?}");
+    assert!(lines[1]["reasons"][0].as_str().is_some_and(|reason| reason.contains("expired")), "{lines:?}");
     assert!(!stdout(&output).contains("hunter2"));
     assert_eq!(code(&inspect("\n", &[])), 1, "no token at all is no good token");
 }

@@ -1,17 +1,15 @@
 //! `inspect`: what a token says, whose it is, and every reason why LiveKit would refuse it.
 //!
-//! Whether LiveKit takes a token is judged here, from its text and the clock. Only
-//! a signer knows the key: it is asked where it can be reached, and otherwise the
-//! answer says that nobody checked the signature.
-
-mod text;
+//! Only a signer knows the keys: it is asked where it can be reached. Otherwise the
+//! token is judged by its text and the clock, by the same rules, and the answer
+//! says that nobody checked the signature.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use livekit_keyd_core::time::Time;
+use livekit_keyd_core::verify::{Signature, Unverified};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -40,30 +38,23 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspected {
     /// Its payload, if it could be read.
-    pub claims: Option<Value>,
-    /// Why LiveKit would refuse it, as far as its text and the clock tell.
+    pub claims: Option<Map<String, Value>>,
+    /// Why LiveKit would refuse it.
     pub refusals: Vec<String>,
-    /// What the signer says.
-    pub signature: Signature,
+    /// Whose word that is.
+    pub signer: Signer,
 }
 
-/// Whether the signature was checked, and what came of it.
+/// What the signer said of the key, if it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Signature {
-    /// By a key of the caller's keyset.
-    Good {
-        /// The key.
-        key_id: String,
-        /// Its phase.
-        phase: String,
+pub enum Signer {
+    /// It answered.
+    Asked {
+        /// The key and its phase, if the signature is by a key that it knows.
+        key: Option<(String, String)>,
     },
-    /// The signer does not believe it.
-    Bad {
-        /// Its sentence.
-        reason: String,
-    },
-    /// Nobody was there to check it.
-    Unchecked {
+    /// It could not be asked: nobody checked the signature.
+    NotAsked {
         /// Why.
         why: String,
     },
@@ -79,6 +70,8 @@ struct Verified {
     phase: Option<String>,
     #[serde(default)]
     reason: Option<String>,
+    #[serde(default)]
+    reasons: Vec<String>,
 }
 
 /// Runs the command.
@@ -94,10 +87,9 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
     let client = context.client(SocketKind::Signing, false);
     let mut refused = false;
     for token in tokens {
-        let signature = ask(&client, token).await;
+        let verified = ask(&client, token).await;
         let now = clock::now();
-        let (claims, refusals) = text::judge(token, now);
-        let inspected = Inspected { claims, refusals, signature };
+        let inspected = Inspected::new(token, verified, now);
         refused |= inspected.is_refused();
         if context.globals.json {
             print(&format!("{}\n", inspected.to_json(now)))?;
@@ -134,27 +126,44 @@ fn bare(line: &str) -> &str {
     line.strip_prefix("Bearer ").unwrap_or(line).trim_matches(['"', ' '])
 }
 
-async fn ask(client: &Client, token: &str) -> Signature {
-    let answer = match client.post("/v1/tokens/verify", &json!({ "token": token })).await {
-        Ok(answer) if answer.is_success() => answer,
-        Ok(answer) => return Signature::Unchecked { why: answer.problem() },
-        Err(error) => return Signature::Unchecked { why: error.to_string() },
-    };
-    match answer.json::<Verified>() {
-        Ok(Verified { active: true, key_id, phase, .. }) => {
-            Signature::Good { key_id: key_id.unwrap_or_default(), phase: phase.unwrap_or_default() }
-        }
-        Ok(Verified { reason, .. }) => {
-            Signature::Bad { reason: reason.unwrap_or_else(|| "the signer does not believe it".to_owned()) }
-        }
-        Err(error) => Signature::Unchecked { why: error.to_string() },
+/// What the signer says, or why it says nothing.
+async fn ask(client: &Client, token: &str) -> Result<Verified, String> {
+    let answer = client.post("/v1/tokens/verify", &json!({ "token": token })).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    if !answer.is_success() {
+        return Err(answer.problem());
     }
+    answer.json().map_err(|error| error.to_string())
 }
 
 impl Inspected {
-    /// Whether LiveKit, or the signer, would say no.
+    fn new(token: &str, verified: Result<Verified, String>, now: Time) -> Inspected {
+        let unverified = Unverified::parse(token);
+        let (refusals, signer) = match verified {
+            Ok(verified) => {
+                let refusals = match (verified.active, verified.reasons.is_empty()) {
+                    (true, _) => Vec::new(),
+                    (false, false) => verified.reasons,
+                    (false, true) => {
+                        vec![verified.reason.unwrap_or_else(|| "the signer refuses it".to_owned())]
+                    }
+                };
+                (refusals, Signer::Asked { key: verified.key_id.zip(verified.phase) })
+            }
+            Err(why) => {
+                let reasons = match &unverified {
+                    Ok(token) => token.reasons(Signature::Unchecked, now),
+                    Err(reason) => vec![reason.clone()],
+                };
+                (reasons.iter().map(ToString::to_string).collect(), Signer::NotAsked { why })
+            }
+        };
+        Inspected { claims: unverified.ok().map(|token| token.claims), refusals, signer }
+    }
+
+    /// Whether LiveKit would say no.
     fn is_refused(&self) -> bool {
-        !self.refusals.is_empty() || matches!(self.signature, Signature::Bad { .. })
+        !self.refusals.is_empty()
     }
 
     fn claim(&self, name: &str) -> Option<&Value> {
@@ -166,74 +175,58 @@ impl Inspected {
     }
 
     fn expires_at(&self) -> Option<Time> {
-        text::moment(self.claims.as_ref()?, "exp")
-    }
-
-    /// Reasons of both judges, each once.
-    fn reasons(&self) -> Vec<&str> {
-        let mut reasons: Vec<&str> = self.refusals.iter().map(String::as_str).collect();
-        if let Signature::Bad { reason } = &self.signature
-            && !reasons.contains(&reason.as_str())
-        {
-            reasons.push(reason);
-        }
-        reasons
+        let seconds = self.claim("exp")?.as_f64()?;
+        Some(Time::from_millis((seconds * 1000.0) as i64))
     }
 
     fn to_json(&self, now: Time) -> Value {
-        let (signature, key_id, phase, note) = match &self.signature {
-            Signature::Good { key_id, phase } => ("good", Some(key_id), Some(phase), None),
-            Signature::Bad { reason } => ("bad", None, None, Some(reason)),
-            Signature::Unchecked { why } => ("unchecked", None, None, Some(why)),
+        let (signature, key, why) = match &self.signer {
+            Signer::Asked { key: Some(key) } => ("good", Some(key), None),
+            Signer::Asked { key: None } => ("bad", None, None),
+            Signer::NotAsked { why } => ("unchecked", None, Some(why)),
         };
-        let left = self.expires_at().map(|at| at.since(now).as_secs());
         json!({
             "refused": self.is_refused(),
-            "refusals": self.reasons(),
+            "reasons": self.refusals,
             "claims": self.claims,
             "signature": signature,
-            "signature_note": note,
-            "key_id": key_id.map(String::as_str).or_else(|| self.text("iss")),
-            "phase": phase,
-            "expires_in": left,
+            "unchecked_because": why,
+            "key_id": key.map(|(id, _)| id.as_str()).or_else(|| self.text("iss")),
+            "phase": key.map(|(_, phase)| phase),
+            "expires_in": self.expires_at().map(|at| at.since(now).as_secs()),
         })
     }
 }
 
 /// A token in a few lines, the first of which says it all: key, phase, what is left, whose.
 fn block(token: &Inspected, now: Time, screen: &Screen) -> String {
-    let mut head = match &token.signature {
-        Signature::Good { key_id, phase } => format!("{} {phase}", screen.paint(Hue::Bold, key_id)),
+    let mut head = match &token.signer {
+        Signer::Asked { key: Some((id, phase)) } => format!("{} {phase}", screen.paint(Hue::Bold, id)),
         _ => screen.paint(Hue::Bold, &token.text("iss").map_or_else(|| "no key id".to_owned(), plain)),
     };
     head.push_str(&match token.expires_at() {
-        Some(at) if at > now => format!(", {} left", left(at.since(now))),
-        Some(at) => format!(", expired {} ago", left(now.since(at))),
+        Some(at) if at > now => format!(", {} left", span(at.since(now))),
+        Some(at) => format!(", expired {} ago", span(now.since(at))),
         None => ", without an end".to_owned(),
     });
-    let verdict = match (&token.signature, token.is_refused()) {
+    let verdict = match (&token.signer, token.is_refused()) {
         (_, true) => screen.paint(Hue::Bad, "refused"),
-        (Signature::Good { .. }, false) => screen.paint(Hue::Good, "good"),
-        _ => screen.paint(Hue::Warn, "good, if its signature is"),
+        (Signer::Asked { .. }, false) => screen.paint(Hue::Good, "good"),
+        (Signer::NotAsked { .. }, false) => screen.paint(Hue::Warn, "good, if its signature is"),
     };
     let mut text = format!("{head}: {verdict}\n");
-    for reason in token.reasons() {
-        text.push_str(&screen.wrap(2, &format!("- {reason}")));
+    for reason in &token.refusals {
+        text.push_str(&screen.wrap(2, &plain(&format!("- {reason}"))));
     }
-    if let Some(Value::Object(claims)) = &token.claims {
+    if let Some(claims) = &token.claims {
         text.push_str(&described(token, claims));
     }
-    if let Signature::Unchecked { why } = &token.signature {
+    if let Signer::NotAsked { why } = &token.signer {
         text.push_str(
             &screen.paint(Hue::Dim, &screen.wrap(2, &format!("the signature was not checked: {why}"))),
         );
     }
     text
-}
-
-/// To the second, as one looks at it while it runs down.
-fn left(length: Duration) -> String {
-    span(Duration::from_secs(length.as_secs()))
 }
 
 /// The claims but those that the first line has told.
@@ -279,63 +272,78 @@ fn value_in_words(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn now() -> Time {
         "2026-11-24T12:00:00Z".parse().expect("a time")
     }
 
-    fn inspected(signature: Signature) -> Inspected {
+    fn inspected(refusals: &[&str], signer: Signer) -> Inspected {
         let claims = json!({
             "iss": "APIx", "sub": "alice", "nbf": now().as_secs(), "exp": now().as_secs() + 90, "name": "Alice",
             "video": {"roomJoin": true, "room": "demo", "canPublish": false},
         });
-        Inspected { claims: Some(claims), refusals: Vec::new(), signature }
+        let refusals = refusals.iter().map(ToString::to_string).collect();
+        Inspected { claims: claims.as_object().cloned(), refusals, signer }
     }
 
-    fn good() -> Signature {
-        Signature::Good { key_id: "APIx".to_owned(), phase: "active".to_owned() }
+    fn known() -> Signer {
+        Signer::Asked { key: Some(("APIx".to_owned(), "active".to_owned())) }
     }
 
     #[test]
     fn the_first_line_tells_key_phase_what_is_left_and_the_verdict() {
-        let told = block(&inspected(good()), now(), &Screen::PLAIN);
+        let told = block(&inspected(&[], known()), now(), &Screen::PLAIN);
         assert!(told.starts_with("APIx active, 1 min 30 s left: good\n  alice in room demo\n"), "{told}");
         assert!(told.contains("  video       canPublish=false room=demo roomJoin\n"), "{told}");
         assert!(told.contains("  name        Alice\n") && !told.contains("exp"), "{told}");
     }
 
     #[test]
-    fn each_reason_is_told_once_and_refuses() {
-        let expired = "it has expired".to_owned();
-        let mut token = inspected(Signature::Bad { reason: expired.clone() });
-        token.refusals = vec![expired, "it names no room".to_owned()];
+    fn each_reason_is_told_and_refuses() {
+        let token = inspected(&["it has expired", "it names no room"], known());
         let told = block(&token, now() + Duration::from_secs(100), &Screen::PLAIN);
-        assert!(
-            told.starts_with("APIx, expired 10 s ago: refused\n  - it has expired\n  - it names no room\n"),
-            "{told}"
-        );
-        assert!(token.is_refused());
-        assert_eq!(token.to_json(now())["refusals"], json!(["it has expired", "it names no room"]));
+        let expected = "APIx active, expired 10 s ago: refused\n  - it has expired\n  - it names no room\n";
+        assert!(told.starts_with(expected), "{told}");
+        assert_eq!(token.to_json(now())["reasons"], json!(["it has expired", "it names no room"]));
     }
 
     #[test]
-    fn a_signature_that_nobody_checked_is_called_so() {
-        let token = inspected(Signature::Unchecked { why: "no daemon".to_owned() });
+    fn without_a_signer_the_text_is_judged_and_that_is_said() {
+        let token = Inspected::new("hunter2", Err("no daemon".to_owned()), now());
+        let told = block(&token, now(), &Screen::PLAIN);
+        assert!(token.is_refused() && told.contains("no JWT") && !told.contains("hunter2"), "{told}");
+        let token = inspected(&[], Signer::NotAsked { why: "no daemon".to_owned() });
         let told = block(&token, now(), &Screen::PLAIN);
         assert!(told.contains("good, if its signature is"), "{told}");
         assert!(told.ends_with("  the signature was not checked: no daemon\n"), "{told}");
-        assert!(!token.is_refused());
         assert_eq!(token.to_json(now())["signature"], "unchecked");
     }
 
     #[test]
-    fn claims_cannot_steer_the_terminal() {
-        let mut token = inspected(good());
-        token.claims = Some(
-            json!({"iss": "\u{1b}[2J", "sub": "\u{9b}31m\u{202e}", "metadata": "a\nb", "video": {"\u{7}": 1}}),
+    fn the_signer_s_word_counts_where_it_is_heard() {
+        let verified = |text: &str| serde_json::from_str::<Verified>(text).map_err(|error| error.to_string());
+        let refused = verified(
+            r#"{"active":false,"reason":"retired-key","reasons":["its key was retired"],"key_id":"APIx","phase":"retired"}"#,
         );
-        token.signature = Signature::Unchecked { why: String::new() };
+        let token = Inspected::new("x", refused, now());
+        assert_eq!(token.refusals, ["its key was retired"]);
+        assert!(block(&token, now(), &Screen::PLAIN).starts_with("APIx retired, "));
+        let forged = Inspected::new("x", verified(r#"{"active":false,"reason":"wrong-signature"}"#), now());
+        assert_eq!((forged.refusals.len(), forged.to_json(now())["signature"].clone()), (1, json!("bad")));
+    }
+
+    #[test]
+    fn claims_cannot_steer_the_terminal() {
+        let claims = json!({"iss": "\u{1b}[2J", "sub": "\u{9b}31m\u{202e}", "metadata": "a\nb", "video": {"\u{7}": 1}});
+        let signer = Signer::NotAsked { why: String::new() };
+        let token = Inspected {
+            claims: claims.as_object().cloned(),
+            refusals: vec!["`\u{1b}` is there twice".to_owned()],
+            signer,
+        };
         let told = block(&token, now(), &Screen::PLAIN);
         assert!(told.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{told:?}");
         assert!(told.contains("without an end"), "{told}");

@@ -7,15 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, filter, fmt, reload};
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// A line of text.
-    #[default]
-    Text,
-    /// A JSON object a line.
-    Json,
-}
+use crate::config::LogFormat;
 
 /// Changes the level of a log that is under way.
 #[derive(Clone)]
@@ -31,15 +23,15 @@ impl Level {
 }
 
 /// Starts the log. A second log in one process is refused silently: tests run many daemons.
-pub fn start(format: Format, level: LevelFilter) -> Level {
+pub fn start(format: LogFormat, level: LevelFilter) -> Level {
     let (filter, handle) = reload::Layer::new(targets(level));
     let lines = match format {
-        Format::Text => fmt::layer()
+        LogFormat::Text => fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
             .boxed(),
-        Format::Json => {
+        LogFormat::Json => {
             fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).with_target(false).boxed()
         }
     };

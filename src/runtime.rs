@@ -1,1 +1,211 @@
-//! To be written.
+//! The daemon's life: everything is started here, has an owner, and ends here.
+
+mod keeper;
+mod listen;
+mod reload;
+mod signals;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use livekit_keyd_core::plan::Proof;
+use prometheus::Registry;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::api::admin::Admin;
+use crate::api::callers::Callers;
+use crate::api::sign::SignApi;
+use crate::api::telemetry::Telemetry;
+use crate::conditions::Conditions;
+use crate::config::{self, Config, StoreConfig};
+use crate::hardening;
+use crate::keyset_metrics::KeysetMetrics;
+use crate::logging;
+use crate::marks::Marks;
+use crate::metrics::{KeyMetrics, SignMetrics};
+use crate::refresher::Refresher;
+use crate::rotator::{Rotator, RotatorMetrics};
+use crate::signer::Signer;
+use crate::store::{Backend, FileStore, Health, Store};
+use listen::Listeners;
+use reload::Reloader;
+
+/// Threads that wait for files; sockets need none.
+const FILE_THREADS: usize = 4;
+
+/// Why the daemon did not start: a sentence.
+#[derive(Debug)]
+pub struct CannotStart(String);
+
+impl fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CannotStart {}
+
+fn because(error: impl fmt::Display) -> CannotStart {
+    CannotStart(error.to_string())
+}
+
+/// Runs the daemon until it is told to stop, on threads of its own.
+///
+/// # Errors
+/// Why it did not start. Once it runs it does not fail: it degrades, and says so.
+pub fn run(config: Config) -> Result<(), CannotStart> {
+    let log = logging::start(config.log.format, config.log.level);
+    hardening::keep_memory_private();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .thread_name("livekit-keyd")
+        .build()
+        .map_err(because)?;
+    let ended = runtime.block_on(live(config, log));
+    // A file system that hangs must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
+
+/// From the first socket to the last answer.
+async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
+    let registry = Registry::new();
+    let parts = Parts::new(&config, &registry)?;
+    let (stop, stopping) = watch::channel(false);
+    let (reload, reloads) = mpsc::channel(1);
+    let mut tasks = JoinSet::new();
+
+    let sign_metrics = SignMetrics::register(&registry).map_err(because)?;
+    let callers = Arc::new(ArcSwap::from_pointee(resolve_callers(&config, &parts, &sign_metrics)));
+    let rotator = config.role.rotates().then(|| parts.rotator(&config, &registry)).transpose()?;
+    let refreshers = if config.role.signs() { parts.refreshers() } else { Vec::new() };
+    let admin = Admin {
+        role: config.role.as_str(),
+        rotator: rotator.clone(),
+        signers: Arc::clone(&parts.signers),
+        conditions: Arc::clone(&parts.conditions),
+        store: Arc::clone(&parts.store),
+        refresh: refreshers.iter().map(|refresher| Arc::clone(&refresher.poke)).collect(),
+        reload: reload.clone(),
+    };
+    let sign = SignApi {
+        callers: Arc::clone(&callers),
+        signers: Arc::clone(&parts.signers),
+        conditions: Arc::clone(&parts.conditions),
+        metrics: sign_metrics.clone(),
+    };
+    let telemetry = Telemetry {
+        registry: registry.clone(),
+        signers: Arc::clone(&parts.signers),
+        conditions: Arc::clone(&parts.conditions),
+    };
+    let listeners = Listeners::bind(&config).await.map_err(because)?;
+
+    // A document in the store is signed with from the first request on.
+    for refresher in &refreshers {
+        refresher.refresh().await;
+    }
+    for refresher in refreshers {
+        tasks.spawn(refresher.run(stopping.clone()));
+    }
+    if let Some(rotator) = &rotator {
+        tasks.spawn(Arc::clone(rotator).run(stopping.clone()));
+    }
+    if let Some(folder) = &config.state_dir {
+        let marks = Marks::new(folder.clone());
+        tasks.spawn(keeper::keep(marks, Arc::clone(&parts.signers), stopping.clone()));
+    }
+    let kept = listeners.serve(&mut tasks, sign, admin, telemetry, &sign_metrics.connections, &stopping);
+    let reloader = Reloader {
+        registry: &registry,
+        keysets: Arc::clone(&parts.keysets),
+        callers,
+        conditions: Arc::clone(&parts.conditions),
+        log,
+        poke: rotator.clone(),
+        parts: &parts,
+        metrics: sign_metrics,
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), role = config.role.as_str(), "ready");
+    signals::until_stop(reloader.run(config, reloads)).await.map_err(because)?;
+
+    tracing::info!("stopping: requests under way are answered, no new connections are accepted");
+    stop.send_replace(true);
+    signals::unless_again(async { while tasks.join_next().await.is_some() {} }).await;
+    drop(kept);
+    Ok(())
+}
+
+/// What the other parts are made of.
+struct Parts {
+    store: Arc<Store>,
+    keysets: Arc<ArcSwap<Vec<crate::keyset::Keyset>>>,
+    signers: Arc<BTreeMap<String, Arc<Signer>>>,
+    conditions: Arc<Conditions>,
+}
+
+impl Parts {
+    fn new(config: &Config, registry: &Registry) -> Result<Parts, CannotStart> {
+        let health = Health::register(registry).map_err(because)?;
+        let backend = match &config.store {
+            StoreConfig::File { folder } => Backend::File(FileStore::open(folder).map_err(because)?),
+        };
+        let key_metrics = KeyMetrics::register(registry).map_err(because)?;
+        let marks = config.state_dir.clone().map(Marks::new);
+        let signer = |keyset: &config::KeysetConfig| {
+            let name = &keyset.keyset.name;
+            let mark = marks.as_ref().and_then(|marks| marks.load(name));
+            (name.clone(), Arc::new(Signer::new(name, key_metrics.clone(), mark)))
+        };
+        let signers = Arc::new(config.keysets.iter().map(signer).collect::<BTreeMap<_, _>>());
+        let keyset_metrics = KeysetMetrics::new(Arc::clone(&signers)).map_err(because)?;
+        registry.register(Box::new(keyset_metrics)).map_err(because)?;
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        registry.register(Box::new(process)).map_err(because)?;
+        Ok(Parts {
+            store: Arc::new(Store::new(backend, health)),
+            keysets: Arc::new(ArcSwap::from_pointee(keysets(config))),
+            signers,
+            conditions: Arc::default(),
+        })
+    }
+
+    fn rotator(&self, config: &Config, registry: &Registry) -> Result<Arc<Rotator>, CannotStart> {
+        let proof = match config.livekit.proof {
+            config::Proof::Disabled => Proof::Disabled,
+        };
+        Ok(Arc::new(Rotator::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.keysets),
+            Arc::clone(&self.signers),
+            config.publish.iter().map(config::KeyFileConfig::publisher).collect(),
+            proof,
+            Arc::clone(&self.conditions),
+            RotatorMetrics::register(registry).map_err(because)?,
+        )))
+    }
+
+    fn refreshers(&self) -> Vec<Refresher> {
+        let refresher = |signer: &Arc<Signer>| Refresher {
+            store: Arc::clone(&self.store),
+            keysets: Arc::clone(&self.keysets),
+            signer: Arc::clone(signer),
+            conditions: Arc::clone(&self.conditions),
+            poke: Arc::new(Notify::new()),
+        };
+        self.signers.values().map(refresher).collect()
+    }
+}
+
+fn keysets(config: &Config) -> Vec<crate::keyset::Keyset> {
+    config.keysets.iter().map(|keyset| keyset.keyset.clone()).collect()
+}
+
+/// Every `[[caller]]`, with its signer and its counters.
+fn resolve_callers(_config: &Config, _parts: &Parts, _metrics: &SignMetrics) -> Callers {
+    Callers::default()
+}

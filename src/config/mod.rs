@@ -17,6 +17,7 @@ mod problem;
 mod profile;
 mod publish;
 mod reader;
+mod reload;
 mod setting;
 mod socket;
 mod store;

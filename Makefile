@@ -7,6 +7,7 @@ test: lint servers
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
 # What the tests run beside livekit-keyd, in a cache outside of the checkout.
 servers:

@@ -51,7 +51,7 @@ pub fn format(duration: Duration) -> String {
     text
 }
 
-/// For serde: as [`format`] writes it.
+/// For serde: as [`format()`] writes it.
 ///
 /// # Errors
 /// The serializer's own.

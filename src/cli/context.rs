@@ -1,6 +1,6 @@
 //! What every command is given beside its own options.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::de::DeserializeOwned;
@@ -11,6 +11,7 @@ use super::screen::{Screen, remark};
 use super::sockets;
 use crate::api::report::Status;
 use crate::client::{Answer, Client, SocketKind};
+use crate::config::Config;
 
 /// Options that stand before or after any command.
 #[derive(Args, Clone, Debug)]
@@ -62,28 +63,67 @@ impl Context {
         Context { globals, screen: Screen::of_stdout() }
     }
 
+    /// Where the configuration is.
+    ///
+    /// # Errors
+    /// Nobody said so.
+    pub fn config_path(&self) -> Result<&Path, Failure> {
+        self.globals.config.as_deref().ok_or_else(|| {
+            Failure::misuse("this needs a configuration: name it with --config FILE or LIVEKIT_KEYD_CONFIG")
+        })
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Nobody said where it is, or everything that is wrong in it.
+    pub fn config(&self) -> Result<Config, Failure> {
+        Config::load(self.config_path()?)
+            .map_err(|errors| Failure::misuse(format!("the configuration has mistakes\n{errors}")))
+    }
+
     /// The daemon's admin socket.
-    pub fn admin(&self) -> Client {
+    ///
+    /// # Errors
+    /// A configuration is named and cannot be read.
+    pub fn admin(&self) -> Result<Client, Failure> {
         self.client(SocketKind::Admin, true)
     }
 
     /// The daemon's signing socket.
-    pub fn signing(&self) -> Client {
+    ///
+    /// # Errors
+    /// As [`Context::admin`].
+    pub fn signing(&self) -> Result<Client, Failure> {
         self.client(SocketKind::Signing, true)
     }
 
     /// A socket; `aloud` tells a person which one was taken when nobody named it.
-    pub fn client(&self, kind: SocketKind, aloud: bool) -> Client {
-        let named = match kind {
+    ///
+    /// # Errors
+    /// As [`Context::admin`].
+    pub fn client(&self, kind: SocketKind, aloud: bool) -> Result<Client, Failure> {
+        let option = match kind {
             SocketKind::Signing => &self.globals.socket,
             SocketKind::Admin => &self.globals.admin_socket,
+        };
+        let named = match (option, &self.globals.config) {
+            (Some(path), _) => Some(path.clone()),
+            (None, Some(_)) => {
+                let config = self.config()?;
+                Some(match kind {
+                    SocketKind::Signing => config.sign.socket.path,
+                    SocketKind::Admin => config.admin.path,
+                })
+            }
+            (None, None) => None,
         };
         let uid = rustix::process::getuid().as_raw();
         let found = sockets::find(kind, named.as_deref(), &std::env::current_dir().unwrap_or_default(), uid);
         if found.by_chance && aloud && self.screen.terminal {
             remark(&format!("(asking the dev daemon of this folder, {})", found.path.display()));
         }
-        Client::new(kind, found.path)
+        Ok(Client::new(kind, found.path))
     }
 
     /// What the daemon says of itself.
@@ -91,7 +131,7 @@ impl Context {
     /// # Errors
     /// Why it says nothing.
     pub async fn status(&self) -> Result<(Answer, Status), Failure> {
-        fetch(&self.admin(), "/v1/status").await
+        fetch(&self.admin()?, "/v1/status").await
     }
 
     /// An operator's call, whose answer is JSON.
@@ -99,7 +139,7 @@ impl Context {
     /// # Errors
     /// Why there was no answer, or the daemon's reason to say no.
     pub async fn command(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
-        accepted(self.admin().post(path, body).await?)
+        accepted(self.admin()?.post(path, body).await?)
     }
 }
 

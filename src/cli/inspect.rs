@@ -84,7 +84,7 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
     if tokens.is_empty() {
         return Err(Failure::failed("there is no token in the input; give one a line"));
     }
-    let client = context.client(SocketKind::Signing, false);
+    let client = context.client(SocketKind::Signing, false)?;
     let mut refused = false;
     for token in tokens {
         let verified = ask(&client, token).await;

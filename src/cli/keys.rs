@@ -45,7 +45,7 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
     if options.watch && !screen.terminal {
         return Err(Failure::misuse("--watch draws on a terminal, and standard output is none"));
     }
-    let admin = context.admin();
+    let admin = context.admin()?;
     loop {
         let (answer, mut status) = super::context::fetch::<Status>(&admin, "/v1/status").await?;
         if let Some(name) = &options.keyset {

@@ -5,6 +5,7 @@
 
 pub mod accept_restored;
 pub mod activate;
+pub mod check;
 pub mod completions;
 pub mod context;
 pub mod exit;
@@ -20,6 +21,7 @@ pub mod refresh;
 pub mod reload;
 pub mod resume;
 pub mod rotate;
+pub mod run;
 #[cfg(test)]
 mod sample;
 pub mod screen;
@@ -50,6 +52,22 @@ pub struct Arguments {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Run the daemon: rotator, signer or both, as the configuration says
+    Run(run::Options),
+    /// Find every mistake in a configuration
+    Check(check::Options),
+    /// What asks a daemon
+    #[command(flatten)]
+    Client(ClientCommand),
+    /// Print a shell's completions
+    Completions(completions::Options),
+    /// Print the manual page
+    Man(man::Options),
+}
+
+/// Commands that ask a daemon over its sockets.
+#[derive(Subcommand, Debug)]
+pub enum ClientCommand {
     /// Create a keyset's document and its first three keys
     Init(init::Options),
     /// Show what is: store, keysets, publications and conditions
@@ -78,10 +96,6 @@ pub enum Command {
     Token(token::Options),
     /// Say what a token holds, whose key signed it, and why LiveKit would refuse it
     Inspect(inspect::Options),
-    /// Print a shell's completions
-    Completions(completions::Options),
-    /// Print the manual page
-    Man(man::Options),
 }
 
 #[cfg(test)]

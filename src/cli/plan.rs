@@ -21,7 +21,7 @@ pub struct Options {}
 /// # Errors
 /// Why the daemon does not tell.
 pub async fn run(context: &Context, _: Options) -> Result<Exit, Failure> {
-    let (answer, plan) = fetch::<PlanReport>(&context.admin(), "/v1/plan").await?;
+    let (answer, plan) = fetch::<PlanReport>(&context.admin()?, "/v1/plan").await?;
     if context.globals.json {
         print_bytes(&json_line(&answer))?;
     } else {

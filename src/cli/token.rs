@@ -64,7 +64,7 @@ struct Minted {
 /// # Errors
 /// Why there was no answer, or why the daemon does not sign this.
 pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
-    let answer = accepted(context.signing().post("/v1/tokens", &request(&options)).await?)?;
+    let answer = accepted(context.signing()?.post("/v1/tokens", &request(&options)).await?)?;
     if context.globals.json {
         print_bytes(&json_line(&answer))?;
         return Ok(Exit::Fine);

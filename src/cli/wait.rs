@@ -67,7 +67,7 @@ impl Goal {
 /// # Errors
 /// What was waited for when the time was up, or why the daemon does not tell.
 pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
-    let admin = context.admin();
+    let admin = context.admin()?;
     let (started, started_at) = (Instant::now(), clock::now());
     let mut progress = Progress::default();
     let mut rung = false;

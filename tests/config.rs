@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use livekit_keyd::config::dev::Dev;
+use livekit_keyd::config::reload::{Part, Reload, diff};
+use livekit_keyd::config::review::{Verdict, review};
 use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig};
 use livekit_keyd_core::request::TokenRequest;
 use livekit_keyd_core::rules::{Offline, Rotation};
@@ -172,7 +175,7 @@ fn the_shortest_overlap_and_the_closest_firings_that_are_allowed() {
 
 #[test]
 fn mistakes_outside_keysets() {
-    let long = format!("[sign]\nsocket = \"/run/{}\"", "x".repeat(103));
+    let long = format!("[sign]\nsocket = \"/run/{}\"", "x".repeat(99));
     for (text, path, part) in [
         (LEAST.replace("role = \"both\"\n", ""), "role", "is missing"),
         (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.proof", "proof = \"disabled\""),
@@ -206,7 +209,7 @@ fn mistakes_outside_keysets() {
         (format!("{LEAST}owner = 4294967295"), "publish[0].owner", "number of a user"),
         (format!("{LEAST}mode = 640"), "publish[0].mode", "octal"),
         (format!("{LEAST}mode = \"0060\""), "publish[0].mode", "nobody could read"),
-        (format!("{LEAST}{long}"), "sign.socket", "the path has 108 bytes"),
+        (format!("{LEAST}{long}"), "sign.socket", "the path has 104 bytes"),
         (
             format!("{LEAST}[admin]\nsocket = \"/run/livekit-keyd/sign.sock\""),
             "admin.socket",
@@ -313,4 +316,132 @@ fn one_mistake_in_callers_and_profiles_is_one_sentence_at_its_place() {
     assert_eq!(twice.path, "caller[1].name");
     let two = format!("{LEAST}[[keyset]]\nname = \"b\"\n[[caller]]\nname = \"web\"\nuid = 5");
     assert!(problem(&two).sentence.contains("name one of default, b"));
+}
+
+fn warnings(text: &str) -> Vec<(&'static str, String)> {
+    let findings = review(&sound(text));
+    let warned = findings.into_iter().filter(|finding| finding.verdict == Verdict::Warn);
+    warned.map(|finding| (finding.what, finding.why)).collect()
+}
+
+#[test]
+fn the_review_warns_of_what_somebody_should_have_wanted() {
+    let whats: Vec<_> = warnings(LEAST).iter().map(|(what, _)| *what).collect();
+    assert_eq!(whats, ["storage", "least privilege", "rotation", "proof", "rules", "restored store"]);
+    let careful = format!(
+        "config_revision = 1\nstate_dir = \"/var/lib/livekit-keyd\"\n{}{ACCESS}",
+        keyset_with("rotation_schedule = \"0 4 * * 0\"")
+    );
+    let whats: Vec<_> = warnings(&careful).iter().map(|(what, _)| *what).collect();
+    assert_eq!(whats, ["storage", "proof"]);
+    let signer = careful.replace("\"both\"", "\"signer\"").replace("livekit.proof = \"disabled\"\n", "");
+    assert_eq!(warnings(&signer).iter().map(|(what, _)| *what).collect::<Vec<_>>(), ["storage"]);
+}
+
+#[test]
+fn the_review_sees_each_danger() {
+    let caller = |rights: &str| format!("{LEAST}[[caller]]\nname = \"app\"\nuid = 5\n{rights}\n");
+    for (text, what, part) in [
+        (keyset_with("max_token_ttl = \"30h\"\noverlap = \"31h\""), "ttl", "cannot revoke"),
+        (caller(""), "least privilege", "can do nothing"),
+        (caller("allowed_grants = [\"*\"]"), "least privilege", "may grant everything"),
+        (
+            caller("allowed_grants = [\"video.roomList\"]"),
+            "least privilege",
+            "roomList, which reach every room",
+        ),
+        (
+            caller(
+                "allowed_grants = [\"video.roomJoin\"]\nallowed_rooms = \"*\"\nallowed_identities = \"*\"",
+            ),
+            "least privilege",
+            "any room under any name",
+        ),
+        (
+            format!(
+                "{}[[caller]]\nname = \"late\"\nuid = 5\ngid = 7",
+                caller("allowed_grants = \"sip.call\"")
+            ),
+            "least privilege",
+            "never reached",
+        ),
+        (format!("{LEAST}mode = \"0640\""), "secrets in reach", "`group`"),
+        (format!("{LEAST}[admin]\nsocket_mode = \"0660\""), "admin socket", "socket_group"),
+        (format!("{LEAST}[sign]\nsocket = \"keyd.sock\""), "secrets in reach", "keep them apart"),
+    ] {
+        let warnings = warnings(&text);
+        assert!(warnings.iter().any(|(w, why)| *w == what && why.contains(part)), "{part}: {warnings:#?}");
+    }
+}
+
+#[test]
+fn a_reload_changes_callers_profiles_level_and_rules_and_nothing_else() {
+    let old = format!("{LEAST}[log]\nlevel = \"info\"\n[sign]\nmax_body = 2048\n{ACCESS}");
+    let compare = |new: &str| diff(&sound(&old), &sound(new));
+    assert_eq!(compare(&old), Reload::default());
+    for (from, to, part) in [
+        ("{caller}-*", "*", Part::Callers),
+        ("canPublish = false", "canPublish = true", Part::Profiles),
+        ("\"info\"", "\"debug\"", Part::LogLevel),
+        ("\"default\"", "\"default\"\noverlap = \"30h\"", Part::Rules),
+        ("\"default\"", "\"default\"\nrotation_period = \"168h\"", Part::Rules),
+        ("\"default\"", "\"default\"\nallowed_grants = \"*\"", Part::AllowedGrants),
+        ("role =", "config_revision = 2\nrole =", Part::Rules),
+        ("livekit.proof", "livekit.url = \"wss://x\"\nlivekit.proof", Part::Rules),
+    ] {
+        assert!(old.contains(from), "{from}");
+        let reload = compare(&old.replacen(from, to, 1));
+        assert_eq!(reload.allowed(), Ok(&[part][..]), "{to}");
+    }
+    for (from, to, path) in [
+        ("\"both\"", "\"signer\"", "role"),
+        ("role =", "drain_timeout = \"5s\"\nrole =", "drain_timeout"),
+        ("role =", "state_dir = \"x\"\nrole =", "state_dir"),
+        ("role =", "metrics.listen = \"off\"\nrole =", "metrics.listen"),
+        ("role =", "admin.socket_mode = \"0660\"\nrole =", "admin.socket_mode"),
+        ("livekit.proof", "livekit.path = \"x\"\nlivekit.proof", "livekit.path"),
+        ("\"store\"", "\"other\"", "store"),
+        ("\"default\"", "\"default\"\npath = \"x\"", "keyset `default`.path"),
+        ("2048", "4096", "sign.max_body"),
+        ("2048", "2048\nsocket = \"/x\"", "sign.socket"),
+        ("\"info\"", "\"info\"\nformat = \"json\"", "log.format"),
+        ("\"keys.yaml\"", "\"keys.yaml\"\nmode = \"0640\"", "publish `/etc/livekit-keyd/keys.yaml`"),
+    ] {
+        assert!(old.contains(from), "{from}");
+        // With a change that would be fine by itself: it is refused too.
+        let new = old.replacen(from, to, 1).replace("canPublish = false", "canPublish = true");
+        let refused = compare(&new).allowed().map(<[Part]>::to_vec).expect_err(to);
+        assert!(refused.starts_with(&format!("nothing was changed: {path} can change")), "{refused}");
+    }
+    let more = format!(
+        "{}[[keyset]]\nname = \"b\"\n",
+        old.replace("profiles =", "keyset = \"default\"\nprofiles =")
+    );
+    assert_eq!(compare(&more).needs_restart, ["keyset `b` (new)"]);
+    assert_eq!(diff(&sound(&more), &sound(&old)).needs_restart, ["keyset `b` (gone)"]);
+}
+
+#[test]
+fn dev_writes_a_configuration_that_holds_at_every_pace() {
+    let seconds = [5, 7, 20, 60, 3600, 86_400, 7 * 86_400];
+    for rotate_every in seconds.map(|seconds| Some(Duration::from_secs(seconds))).into_iter().chain([None]) {
+        let dev = Dev { uid: 1000, revision: 7, rotate_every, metrics: None };
+        let config = sound(&dev.text().expect("long enough"));
+        let rules = &config.keysets[0].keyset.rules;
+        assert_eq!(rules.rotation, rotate_every.map_or(Rotation::Manual, Rotation::Period));
+        assert!(rules.activation_lead <= Duration::from_secs(2), "{rotate_every:?}");
+        assert_eq!(rules.publish_delay, Duration::ZERO);
+        assert_eq!(config.revision, Some(7));
+        let caller = &config.callers[0];
+        assert!(caller.who.fits(1000, &[]) && !caller.who.fits(1001, &[]));
+        let request = TokenRequest::parse(
+            br#"{"identity": "a", "room": "r", "grants": {"video": {"roomJoin": true, "roomList": true}}}"#,
+        );
+        config.policy(caller).decide(request.expect("a request")).expect("everything is allowed");
+    }
+    let metrics = Some("127.0.0.1:0".parse().expect("an address"));
+    assert_eq!(sound(&Dev { metrics, ..Dev::default() }.text().expect("a text")).metrics, metrics);
+    let often =
+        Dev { rotate_every: Some(Duration::from_secs(4)), ..Dev::default() }.text().expect_err("too often");
+    assert!(often.to_string().contains("choose 5s or more"), "{often}");
 }

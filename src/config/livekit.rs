@@ -13,7 +13,7 @@ pub struct LiveKitConfig {
     pub url: Option<String>,
     /// Its path in the store.
     pub path: String,
-    /// How it is known that nodes accept a key.
+    /// How it is known that nodes accept a key; for a signer it means nothing.
     pub proof: Proof,
 }
 
@@ -48,11 +48,15 @@ impl Section {
 const ONLY_DISABLED: &str =
     "this version cannot ask the nodes yet whether they accept a key: write proof = \"disabled\"";
 
-pub(super) fn read(root: &mut Reader<'_>) -> Result<Section, Reported> {
+pub(super) fn read(root: &mut Reader<'_>, rotates: bool) -> Result<Section, Reported> {
     let mut section = root.table("livekit")?;
     let url = section.optional::<Url>("url");
     let path = section.or("path", StorePath::new("livekit/deployment"));
-    let proof = section.required::<Proof>("proof", ONLY_DISABLED);
+    let proof = if rotates {
+        section.required::<Proof>("proof", ONLY_DISABLED)
+    } else {
+        section.or("proof", Proof::Disabled)
+    };
     for name in ["nodes", "min_nodes", "probe_interval", "probe_timeout", "node_restart_timeout"] {
         section.refuse(name, "nodes are watched by a later version: take this out");
     }

@@ -7,6 +7,7 @@
 
 mod account;
 mod caller;
+pub mod dev;
 mod json;
 mod keyset;
 mod livekit;
@@ -17,7 +18,8 @@ mod problem;
 mod profile;
 mod publish;
 mod reader;
-mod reload;
+pub mod reload;
+pub mod review;
 mod setting;
 mod socket;
 mod store;
@@ -37,12 +39,13 @@ pub use self::livekit::{LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, Place, Problem};
 pub use self::publish::KeyFileConfig;
-pub use self::socket::{SignConfig, SocketConfig};
+pub use self::socket::SignConfig;
 pub use self::store::StoreConfig;
 
 use self::account::Accounts;
 use self::reader::{Context, Reader, Reported};
 use self::setting::{Listen, Setting, one_of};
+use crate::api::socket::SocketPlace;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +113,7 @@ pub struct Config {
     /// The signing socket, for a process that signs.
     pub sign: SignConfig,
     /// The admin socket.
-    pub admin: SocketConfig,
+    pub admin: SocketPlace,
     /// Where metrics are served; `None` when switched off.
     pub metrics: Option<SocketAddr>,
     /// What callers may choose from.
@@ -204,11 +207,13 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
     let revision = root.optional("config_revision");
     let drain_timeout = root.or("drain_timeout", Duration::from_secs(10));
     let state_dir = root.optional::<PathBuf>("state_dir");
-    let livekit = livekit::read(&mut root);
+    let livekit = livekit::read(&mut root, !matches!(&role, Ok(role) if role.value == Role::Signer));
     let store = store::read(&mut root);
     let keysets = keyset::read(&mut root);
     let publish = publish::read(&mut root);
-    let sign = socket::sign(&mut root);
+    // A wrong one is reported already, and must not hide what else is wrong.
+    let drain = drain_timeout.as_ref().map_or(Duration::ZERO, |written| written.value);
+    let sign = socket::sign(&mut root, drain);
     let admin = socket::admin(&mut root);
     let metrics = metrics(&mut root);
     let profiles = profile::read(&mut root);

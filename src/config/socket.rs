@@ -7,82 +7,58 @@ use std::time::Duration;
 use super::publish::owner;
 use super::reader::{Context, Reader, Reported, Written};
 use super::setting::Mode;
-use crate::atomic_file::Owner;
-
-/// A Unix socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketConfig {
-    /// Its file.
-    pub path: PathBuf,
-    /// Who may connect.
-    pub mode: u32,
-    /// Whom it belongs to.
-    pub owner: Owner,
-}
+use crate::api::server::Limits;
+use crate::api::socket::{self, SocketPlace};
 
 /// The signing socket and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignConfig {
     /// The socket.
-    pub socket: SocketConfig,
-    /// The longest body of a request, in bytes.
-    pub max_body: usize,
-    /// How many connections may be open at a time.
-    pub max_connections: usize,
-    /// How long a connection may lie idle between requests.
-    pub idle_timeout: Duration,
-    /// How long a request may take to arrive.
-    pub request_timeout: Duration,
+    pub socket: SocketPlace,
+    /// What it bears.
+    pub limits: Limits,
 }
 
-/// Where a socket's path was written.
-pub(super) type Socket = Written<SocketConfig>;
+/// A socket, and where its path was written.
+pub(super) type Socket = Written<SocketPlace>;
 
 /// `[sign]` with the place of its socket.
 pub(super) struct Sign {
     socket: Socket,
-    max_body: usize,
-    max_connections: usize,
-    idle_timeout: Duration,
-    request_timeout: Duration,
+    limits: Limits,
 }
 
 impl Sign {
     pub(super) fn config(self) -> SignConfig {
-        SignConfig {
-            socket: self.socket.value,
-            max_body: self.max_body,
-            max_connections: self.max_connections,
-            idle_timeout: self.idle_timeout,
-            request_timeout: self.request_timeout,
-        }
+        SignConfig { socket: self.socket.value, limits: self.limits }
     }
 }
 
-/// The longest path of a socket that Linux takes: see unix(7), less the NUL.
-const LONGEST_PATH: usize = 107;
+/// A socket is made under another name first, which is this much longer.
+const LONGEST_PATH: usize = socket::LONGEST_PATH - ".new".len();
 
-pub(super) fn sign(root: &mut Reader<'_>) -> Result<Sign, Reported> {
+pub(super) fn sign(root: &mut Reader<'_>, drain_timeout: Duration) -> Result<Sign, Reported> {
     let mut section = root.table("sign")?;
-    let socket = socket(&mut section, "/run/livekit-keyd/sign.sock", 0o660);
+    let socket = place(&mut section, "/run/livekit-keyd/sign.sock", 0o660);
     let max_body = count(&mut section, "max_body", 1 << 20, 1024, 64 << 20);
     let max_connections = count(&mut section, "max_connections", 1024, 1, 1_000_000);
     let idle_timeout = wait(&mut section, "idle_timeout", Duration::from_secs(60));
-    let request_timeout = wait(&mut section, "request_timeout", Duration::from_secs(10));
+    let body_timeout = wait(&mut section, "body_timeout", Duration::from_secs(10));
     section.finish();
-    Ok(Sign {
-        socket: socket?,
-        max_body: max_body?,
+    let limits = Limits {
         max_connections: max_connections?,
+        max_body: max_body?,
         idle_timeout: idle_timeout?,
-        request_timeout: request_timeout?,
-    })
+        body_timeout: body_timeout?,
+        drain_timeout,
+    };
+    Ok(Sign { socket: socket?, limits })
 }
 
 pub(super) fn admin(root: &mut Reader<'_>) -> Result<Socket, Reported> {
     let mut section = root.table("admin")?;
     let context = section.context;
-    let socket = socket(&mut section, "/run/livekit-keyd/admin.sock", 0o600);
+    let socket = place(&mut section, "/run/livekit-keyd/admin.sock", 0o600);
     let mode = section.spot_of("socket_mode");
     section.finish();
     let socket = socket?;
@@ -93,7 +69,7 @@ pub(super) fn admin(root: &mut Reader<'_>) -> Result<Socket, Reported> {
     Ok(socket)
 }
 
-fn socket(section: &mut Reader<'_>, path: &str, mode: u32) -> Result<Socket, Reported> {
+fn place(section: &mut Reader<'_>, path: &str, mode: u32) -> Result<Socket, Reported> {
     let context = section.context;
     let path = section.or("socket", PathBuf::from(path));
     let mode = section.or("socket_mode", Mode(mode));
@@ -109,7 +85,7 @@ fn socket(section: &mut Reader<'_>, path: &str, mode: u32) -> Result<Socket, Rep
         ));
     }
     let (mode, owner) = (mode?.value.0, owner?);
-    Ok(path.map(|path| SocketConfig { path, mode, owner }))
+    Ok(path.map(|path| SocketPlace { path, mode, owner }))
 }
 
 fn count(

@@ -14,7 +14,7 @@ use crate::api::server::{Handler, Limits, Server};
 use crate::api::sign::SignApi;
 use crate::api::socket::{BoundSocket, SocketPlace};
 use crate::api::telemetry::Telemetry;
-use crate::config::{Config, SocketConfig};
+use crate::config::Config;
 
 /// Connections of operators and scrapers at a time, which need no setting.
 const FEW_CONNECTIONS: usize = 64;
@@ -32,13 +32,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     pub(super) async fn bind(config: &Config) -> Result<Listeners, String> {
-        let sign_limits = Limits {
-            max_connections: config.sign.max_connections,
-            max_body: config.sign.max_body,
-            idle_timeout: config.sign.idle_timeout,
-            body_timeout: config.sign.request_timeout,
-            drain_timeout: config.drain_timeout,
-        };
+        let sign_limits = config.sign.limits;
         Ok(Listeners {
             sign: config.role.signs().then(|| unix(&config.sign.socket)).transpose()?,
             admin: unix(&config.admin)?,
@@ -95,8 +89,7 @@ impl Listeners {
     }
 }
 
-fn unix(socket: &SocketConfig) -> Result<(UnixListener, BoundSocket), String> {
-    let place = SocketPlace { path: socket.path.clone(), mode: socket.mode, owner: socket.owner };
+fn unix(place: &SocketPlace) -> Result<(UnixListener, BoundSocket), String> {
     let (listener, bound) = place.bind().map_err(|error| error.to_string())?;
     let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
     Ok((listener, bound))

@@ -14,7 +14,7 @@ use crate::api::admin::ReloadRequest;
 use crate::api::callers::Callers;
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::keyset::Keyset;
 use crate::logging;
 use crate::metrics::SignMetrics;
@@ -91,7 +91,8 @@ impl Reloader<'_> {
         let origin = config.origin.clone();
         let loaded = tokio::task::spawn_blocking(move || Config::load(&origin)).await;
         let new = loaded.map_err(|error| error.to_string())?.map_err(|errors| errors.to_string())?;
-        let changed = config.reloadable_changes(&new)?;
+        let changes = config::reload::diff(config, &new);
+        let changed: Vec<_> = changes.allowed()?.iter().map(ToString::to_string).collect();
         self.keysets.store(Arc::new(super::keysets(&new)));
         self.callers.store(Arc::new(super::resolve_callers(&new, self.parts, &self.metrics)));
         self.log.set(new.log.level);

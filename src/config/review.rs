@@ -1,0 +1,147 @@
+//! A security review of a configuration that has no mistakes: what is as it should be, and what deserves a thought.
+//!
+//! `check` prints all of it; the daemon logs the warnings when it starts.
+
+mod access;
+mod exposure;
+
+use std::time::Duration;
+
+use livekit_keyd_core::duration;
+use livekit_keyd_core::rules::{Rotation, Rules};
+
+use super::{Config, Proof, StoreConfig};
+
+/// The result of one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Pass,
+    /// It works, and somebody should have wanted it so.
+    Warn,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The result.
+    pub verdict: Verdict,
+    /// What was looked at: a short stable name.
+    pub what: &'static str,
+    /// Why it is so, and for a warning what to do: a sentence.
+    pub why: String,
+}
+
+impl Finding {
+    fn pass(what: &'static str, why: impl Into<String>) -> Finding {
+        Finding { verdict: Verdict::Pass, what, why: why.into() }
+    }
+
+    fn warn(what: &'static str, why: impl Into<String>) -> Finding {
+        Finding { verdict: Verdict::Warn, what, why: why.into() }
+    }
+}
+
+/// Everything that is looked at, in the order in which it is worth reading.
+pub fn review(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![storage(config), algorithm()];
+    findings.extend(config.keysets.iter().map(|keyset| ttl(&keyset.keyset.name, &keyset.keyset.rules)));
+    if config.role.signs() {
+        findings.extend(access::review(config));
+    }
+    findings.extend(exposure::review(config));
+    findings.extend(config.keysets.iter().map(|keyset| rotation(&keyset.keyset.name, &keyset.keyset.rules)));
+    findings.extend(proof(config));
+    findings.push(revision(config));
+    findings.push(memory(config));
+    findings
+}
+
+fn storage(config: &Config) -> Finding {
+    match &config.store {
+        StoreConfig::File { folder } => Finding::warn(
+            "storage",
+            format!(
+                "keys lie in files below {}, unencrypted, on this machine only: for more than one machine use Vault",
+                folder.display()
+            ),
+        ),
+    }
+}
+
+fn algorithm() -> Finding {
+    Finding::pass(
+        "algorithm",
+        "tokens are signed with HS256, the only algorithm of LiveKit, by secrets of 256 random bits that nobody chose",
+    )
+}
+
+/// Longer than LiveKit's own helpers need.
+const LONG_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+fn ttl(keyset: &str, rules: &Rules) -> Finding {
+    let longest = duration::format(rules.max_token_ttl);
+    if rules.max_token_ttl > LONG_LIFE {
+        let why = format!(
+            "tokens of keyset `{keyset}` may live {longest}, and LiveKit cannot revoke one: an hour is enough to join, since LiveKit renews the tokens of those who are connected; lower max_token_ttl"
+        );
+        return Finding::warn("ttl", why);
+    }
+    Finding::pass("ttl", format!("no token of keyset `{keyset}` lives longer than {longest}"))
+}
+
+fn rotation(keyset: &str, rules: &Rules) -> Finding {
+    let when = match &rules.rotation {
+        Rotation::Manual => {
+            let why = format!(
+                "keyset `{keyset}` changes its key on command only: set rotation_schedule, like \"0 4 * * 0\", so that a key that leaked unseen does not serve for ever"
+            );
+            return Finding::warn("rotation", why);
+        }
+        Rotation::Period(period) => format!("every {}", duration::format(*period)),
+        Rotation::Schedule { cron, timezone } => format!("at `{cron}` ({timezone})"),
+    };
+    Finding::pass("rotation", format!("keyset `{keyset}` changes its key {when}"))
+}
+
+/// A standing warning: nobody asks the nodes.
+fn proof(config: &Config) -> Option<Finding> {
+    config.role.rotates().then_some(())?;
+    match config.livekit.proof {
+        Proof::Disabled => Some(Finding::warn(
+            "proof",
+            "no LiveKit node is asked whether it accepts a key (livekit.proof = \"disabled\"): publish_delay after a change of the key file it is taken for granted, so restart every node within that time",
+        )),
+    }
+}
+
+fn revision(config: &Config) -> Finding {
+    match config.revision {
+        Some(revision) => Finding::pass(
+            "rules",
+            format!(
+                "this is revision {revision} of the rules: raise config_revision with each change of them"
+            ),
+        ),
+        None => Finding::warn(
+            "rules",
+            "config_revision is not set, so a keyset keeps the rules that it was created with: set config_revision = 1 to be able to change them",
+        ),
+    }
+}
+
+fn memory(config: &Config) -> Finding {
+    match &config.state_dir {
+        Some(folder) => Finding::pass(
+            "restored store",
+            format!(
+                "how far each document had come is kept in {}: a store that was set back is noticed after a restart too",
+                folder.display()
+            ),
+        ),
+        None => Finding::warn(
+            "restored store",
+            "state_dir is not set: a process that has just started believes a store that was restored from an old backup",
+        ),
+    }
+}

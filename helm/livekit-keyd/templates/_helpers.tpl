@@ -82,6 +82,8 @@ securityContext:
   readOnly: true
 - name: keyd-admin
   mountPath: /run/livekit-keyd-admin
+- name: keyd-state
+  mountPath: /var/lib/livekit-keyd
 {{- if .Values.vault.credentialsSecret }}
 - name: keyd-credentials
   mountPath: /run/secrets/livekit-keyd
@@ -101,6 +103,9 @@ securityContext:
     name: {{ .configMap }}
 - name: keyd-admin
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
+# What a restarted container must still know: how new the documents were that it saw.
+- name: keyd-state
+  emptyDir: {sizeLimit: 16Mi}
 {{- with .context.Values.vault.credentialsSecret }}
 - name: keyd-credentials
   secret:

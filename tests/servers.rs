@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
+use support::daemon::Daemon;
 use support::livekit::LiveKit;
 use support::openbao::OpenBao;
 use support::verifier::Verifier;
@@ -85,4 +86,54 @@ fn each_verifier_reads_a_good_token_and_refuses_a_bad_one() {
         let forged = verifier.verify(&[&token], "APIone", "another-secret-that-is-also-long-enough");
         forged[0].as_ref().expect_err("another secret");
     }
+}
+
+/// Rotates and signs on files, for whoever runs the test.
+fn on_files() -> String {
+    format!(
+        r#"role = "both"
+        livekit.proof = "disabled"
+        [store]
+        kind = "file"
+        file.dir = "{{dir}}/store"
+        [[keyset]]
+        name = "default"
+        publish_delay = "0s"
+        rotation_period = "168h"
+        [[publish]]
+        kind = "key_file"
+        path = "{{dir}}/keys.yaml"
+        [[caller]]
+        name = "tests"
+        uid = {}
+        keyset = "default"
+        allowed_grants = ["*"]
+        allowed_rooms = ["*"]
+        allowed_identities = ["*"]"#,
+        rustix::process::getuid().as_raw()
+    )
+}
+
+#[test]
+fn a_daemon_keeps_its_keys_over_a_kill() {
+    let mut daemon = Daemon::start(&on_files());
+    daemon.init("default");
+    daemon.wait_until_ready();
+    let keys = |daemon: &Daemon| {
+        let status = daemon.admin().get("/v1/status").1;
+        let keys = status["keysets"][0]["keys"].as_array().expect("keys").clone();
+        keys.iter().map(|key| key["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let before = keys(&daemon);
+    assert_eq!(before.len(), 3);
+
+    daemon.kill();
+    daemon.start_again();
+    daemon.wait_until_ready();
+    assert_eq!(keys(&daemon), before);
+    assert!(daemon.telemetry("/metrics").contains("livekit_keyd_build_info"));
+    assert!(daemon.run(&["keys"]).status.success());
+    daemon.hang_up();
+    daemon.wait_for_log("was read anew");
+    assert!(daemon.terminate().success());
 }

@@ -1,46 +1,94 @@
-//! `check`: every mistake in a configuration, before a daemon has to find it.
+//! `check`: every mistake in a configuration, before a daemon has to find it, and what deserves a thought.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::screen::print;
+use super::screen::{Hue, Screen, print};
+use crate::config::review::{self, Finding, Verdict};
 use crate::config::{Config, ConfigErrors};
 
 /// What `check` can be told.
 #[derive(Args, Debug)]
-#[command(after_help = "Exit code 2 says that there are mistakes; each is told with its line and remedy.")]
-pub struct Options {}
+#[command(
+    after_help = "Exit code 2 says that there are mistakes; each is told with its line and remedy. Warnings of the review end with 0, or with 3 under --strict."
+)]
+pub struct Options {
+    /// End with 3 if the review has warnings
+    #[arg(long)]
+    pub strict: bool,
+}
 
 /// Runs the command.
 ///
 /// # Errors
 /// Every mistake, unless JSON is wanted: then they are the output.
-pub fn run(context: &Context, _: Options) -> Result<Exit, Failure> {
+pub fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
     let path = context.config_path()?;
     let loaded = Config::load(path);
-    if context.globals.json {
-        print(&format!("{}\n", report(&loaded)))?;
-        return Ok(if loaded.is_ok() { Exit::Fine } else { Exit::Misuse });
+    if let (true, Err(errors)) = (context.globals.json, &loaded) {
+        print(&format!("{}\n", mistakes(errors)))?;
+        return Ok(Exit::Misuse);
     }
-    loaded.map_err(|errors| Failure::misuse(format!("the configuration has mistakes\n{errors}")))?;
-    print(&format!("{}: no mistakes\n", path.display()))?;
-    Ok(Exit::Fine)
+    let config =
+        loaded.map_err(|errors| Failure::misuse(format!("the configuration has mistakes\n{errors}")))?;
+    let findings = review::review(&config);
+    print(&if context.globals.json {
+        format!("{}\n", reviewed(&findings))
+    } else {
+        format!("{}: no mistakes\n{}", path.display(), page(&findings, &context.screen))
+    })?;
+    let warned = findings.iter().any(|finding| finding.verdict == Verdict::Warn);
+    Ok(if warned && options.strict { Exit::Degraded } else { Exit::Fine })
 }
 
-fn report(loaded: &Result<Config, ConfigErrors>) -> serde_json::Value {
-    let problems = loaded.as_ref().err().map(ConfigErrors::problems).unwrap_or_default();
-    let problems: Vec<_> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "line": problem.place.map(|place| place.line),
-                "column": problem.place.map(|place| place.column),
-                "setting": problem.path,
-                "message": problem.sentence,
-            })
+/// The review, a line and a reason for each look.
+fn page(findings: &[Finding], screen: &Screen) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let verdict = match finding.verdict {
+            Verdict::Pass => screen.paint(Hue::Good, "pass"),
+            Verdict::Warn => screen.paint(Hue::Warn, "warn"),
+        };
+        text.push_str(&format!("  {verdict} {}\n", finding.what));
+        text.push_str(&screen.wrap(7, &finding.why));
+    }
+    text
+}
+
+fn mistakes(errors: &ConfigErrors) -> Value {
+    let problem = |problem: &crate::config::Problem| {
+        json!({
+            "line": problem.place.map(|place| place.line),
+            "column": problem.place.map(|place| place.column),
+            "setting": problem.path,
+            "message": problem.sentence,
         })
-        .collect();
-    json!({ "valid": loaded.is_ok(), "problems": problems })
+    };
+    json!({ "valid": false, "problems": errors.problems().iter().map(problem).collect::<Vec<_>>() })
+}
+
+fn reviewed(findings: &[Finding]) -> Value {
+    let finding = |finding: &Finding| {
+        let verdict = if finding.verdict == Verdict::Pass { "pass" } else { "warn" };
+        json!({ "verdict": verdict, "what": finding.what, "why": finding.why })
+    };
+    json!({ "valid": true, "problems": [], "review": findings.iter().map(finding).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_look_is_told_with_its_reason() {
+        let findings = [
+            Finding { verdict: Verdict::Pass, what: "algorithm", why: "HS256 alone".to_owned() },
+            Finding { verdict: Verdict::Warn, what: "storage", why: "files, unencrypted".to_owned() },
+        ];
+        let told = page(&findings, &Screen::PLAIN);
+        assert_eq!(told, "  pass algorithm\n       HS256 alone\n  warn storage\n       files, unencrypted\n");
+        assert_eq!(reviewed(&findings)["review"][1]["verdict"], "warn");
+    }
 }

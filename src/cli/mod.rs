@@ -8,6 +8,7 @@ pub mod activate;
 pub mod check;
 pub mod completions;
 pub mod context;
+pub mod dev;
 pub mod exit;
 pub mod hold;
 pub mod init;
@@ -54,6 +55,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run the daemon: rotator, signer or both, as the configuration says
     Run(run::Options),
+    /// Run everything on this machine, with nothing else installed, for a look around
+    Dev(dev::Options),
     /// Find every mistake in a configuration
     Check(check::Options),
     /// What asks a daemon

@@ -152,7 +152,7 @@ fn keyset(keyset: &KeysetStatus, now: Time, screen: &Screen) -> String {
     let firing = keyset.next_firing.map_or_else(|| "none: rotated on command".to_owned(), |at| both(at, now));
     text.push_str(&line("next firing", &firing));
     if let Some(until) = keyset.hold_until {
-        let hold = format!("{} until {}", screen.paint(Hue::Warn, "on hold"), both(until, now));
+        let hold = format!("{}, which ends {}", screen.paint(Hue::Warn, "on hold"), both(until, now));
         text.push_str(&line("rotation", &hold));
     }
     text.push_str(&conditions(&keyset.conditions, now, screen));
@@ -196,7 +196,12 @@ pub fn conditions(conditions: &[Condition], now: Time, screen: &Screen) -> Strin
     for condition in ordered {
         let (mark, hue) = if condition.degraded { ("!", Hue::Bad) } else { ("-", Hue::Warn) };
         let head = format!("{mark} {}", condition.kind);
-        let since = format!("({}), for {}", condition.reason, span(now.since(condition.since)));
+        let reason = match condition.reason.as_str() {
+            "" => String::new(),
+            reason if reason == condition.kind => String::new(),
+            reason => format!("({reason}), "),
+        };
+        let since = format!("{reason}for {}", span(now.since(condition.since)));
         text.push_str(&format!("  {} {}\n", screen.paint(hue, &head), screen.paint(Hue::Dim, &since)));
         text.push_str(&screen.wrap(4, &condition.message));
     }

@@ -153,6 +153,11 @@ impl Parts {
         let health = Health::register(registry).map_err(because)?;
         let backend = match &config.store {
             StoreConfig::File { folder } => Backend::File(FileStore::open(folder).map_err(because)?),
+            StoreConfig::Vault(vault) => {
+                let sentence =
+                    format!("{} cannot be used: this build keeps documents in files only", vault.address);
+                return Err(CannotStart(sentence));
+            }
         };
         let key_metrics = KeyMetrics::register(registry).map_err(because)?;
         let marks = config.state_dir.clone().map(Marks::new);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use livekit_keyd::config::dev::Dev;
 use livekit_keyd::config::reload::{Part, Reload, diff};
 use livekit_keyd::config::review::{Verdict, review};
-use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig};
+use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig, VaultAuth};
 use livekit_keyd_core::request::TokenRequest;
 use livekit_keyd_core::rules::{Offline, Rotation};
 
@@ -444,4 +444,75 @@ fn dev_writes_a_configuration_that_holds_at_every_pace() {
     let often =
         Dev { rotate_every: Some(Duration::from_secs(4)), ..Dev::default() }.text().expect_err("too often");
     assert!(often.to_string().contains("choose 5s or more"), "{often}");
+}
+
+const VAULT: &str = r#"[store.vault]
+address = "https://vault.example.com:8200/"
+ca_cert = "ca.pem"
+[store.vault.auth]
+method = "approle"
+role_id_file_path = "role-id"
+secret_id_file_path = "/run/credentials/livekit-keyd.service/secret-id"
+"#;
+
+fn with_vault(vault: &str) -> String {
+    LEAST.replace("kind = \"file\"\nfile.dir = \"store\"\n", &format!("kind = \"vault\"\n{vault}"))
+}
+
+#[test]
+fn vault_is_told_as_vault_agent_is() {
+    let StoreConfig::Vault(vault) = sound(&with_vault(VAULT)).store else { panic!("Vault") };
+    assert_eq!(vault.address, "https://vault.example.com:8200");
+    assert_eq!((vault.mount.as_str(), vault.timeout), ("secret", Duration::from_secs(10)));
+    assert_eq!(vault.ca_cert.as_deref(), Some(Path::new("/etc/livekit-keyd/ca.pem")));
+    let VaultAuth::AppRole { mount_path, role_id, .. } = vault.auth else { panic!("an AppRole") };
+    assert_eq!(
+        (mount_path.as_str(), role_id.as_path()),
+        ("auth/approle", Path::new("/etc/livekit-keyd/role-id"))
+    );
+}
+
+#[test]
+fn one_mistake_in_vaults_section_is_one_sentence_at_its_place() {
+    let mistakes = [
+        ("https://", "", "address", "like \"https://"),
+        (":8200/", "/v1", "address", "like \"https://"),
+        ("ca_cert", "ca_crt", "ca_crt", "did you mean `ca_cert`"),
+        ("ca_cert = \"ca.pem\"", "timeout = \"0s\"", "timeout", "100ms"),
+        ("ca_cert = \"ca.pem\"", "mount = \"a//b\"", "mount", "mount's path"),
+        ("ca_cert = \"ca.pem\"", "token = \"s.123\"", "token", "a secret never stands"),
+        ("\"approle\"", "\"kubernetes\"", "auth.method", "\"token_file\""),
+        ("\"approle\"", "\"aprole\"", "auth.method", "did you mean \"approle\""),
+        ("role_id_file_path = \"role-id\"\n", "", "auth.role_id_file_path", "is missing"),
+        (
+            "role_id_file_path = \"role-id\"",
+            "secret_id = \"x\"\nrole_id_file_path = \"r\"",
+            "auth.secret_id",
+            "secret",
+        ),
+    ];
+    for (from, to, path, part) in mistakes {
+        assert!(VAULT.contains(from), "{from}");
+        let problem = problem(&with_vault(&VAULT.replacen(from, to, 1)));
+        assert_eq!(problem.path, format!("store.vault.{path}"), "{to}: {}", problem.sentence);
+        assert!(problem.sentence.contains(part), "{path}: {}", problem.sentence);
+        assert!(!problem.sentence.contains("s.123"), "a secret is not repeated");
+    }
+    let both = with_vault(&format!("file.dir = \"x\"\n{VAULT}"));
+    assert_eq!(problem(&both).path, "store.file");
+    let neither = LEAST.replace("\"file\"", "\"valt\"");
+    assert!(problem(&neither).sentence.contains("did you mean \"vault\""));
+}
+
+#[test]
+fn the_review_knows_a_good_login_and_an_open_line() {
+    let what = |vault: &str| warnings(&with_vault(vault)).iter().map(|(what, _)| *what).collect::<Vec<_>>();
+    let usual = ["least privilege", "rotation", "proof", "rules", "restored store"];
+    assert_eq!(what(VAULT), usual);
+    assert_eq!(what(&VAULT.replace("https", "http"))[0], "storage");
+    assert_eq!(what(&VAULT.replace("https://vault.example.com", "http://127.0.0.1")), usual);
+    let token = "[store.vault]\naddress = \"https://v\"\nauth.method = \"token\"\n";
+    assert_eq!(what(token)[0], "login");
+    let beside = VAULT.replace("/run/credentials/livekit-keyd.service", "/run/livekit-keyd");
+    assert!(what(&beside).contains(&"secrets in reach"));
 }

@@ -23,6 +23,7 @@ pub mod review;
 mod setting;
 mod socket;
 mod store;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,6 +42,7 @@ pub use self::problem::{ConfigErrors, Place, Problem};
 pub use self::publish::KeyFileConfig;
 pub use self::socket::SignConfig;
 pub use self::store::StoreConfig;
+pub use self::vault::{VaultAuth, VaultConfig};
 
 use self::account::Accounts;
 use self::reader::{Context, Reader, Reported};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use livekit_keyd_core::duration;
 use livekit_keyd_core::rules::{Rotation, Rules};
 
-use super::{Config, Proof, StoreConfig};
+use super::{Config, Proof, StoreConfig, VaultAuth, VaultConfig};
 
 /// The result of one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ impl Finding {
 /// Everything that is looked at, in the order in which it is worth reading.
 pub fn review(config: &Config) -> Vec<Finding> {
     let mut findings = vec![storage(config), algorithm()];
+    if let StoreConfig::Vault(vault) = &config.store {
+        findings.push(login(vault));
+    }
     findings.extend(config.keysets.iter().map(|keyset| ttl(&keyset.keyset.name, &keyset.keyset.rules)));
     if config.role.signs() {
         findings.extend(access::review(config));
@@ -59,6 +62,17 @@ pub fn review(config: &Config) -> Vec<Finding> {
 
 fn storage(config: &Config) -> Finding {
     match &config.store {
+        StoreConfig::Vault(vault) if in_the_clear(&vault.address) => Finding::warn(
+            "storage",
+            format!(
+                "keys travel unencrypted to {}: use an https address, and ca_cert for an authority of your own",
+                vault.address
+            ),
+        ),
+        StoreConfig::Vault(vault) => Finding::pass(
+            "storage",
+            format!("keys lie encrypted in Vault at {}, mount {}", vault.address, vault.mount),
+        ),
         StoreConfig::File { folder } => Finding::warn(
             "storage",
             format!(
@@ -66,6 +80,32 @@ fn storage(config: &Config) -> Finding {
                 folder.display()
             ),
         ),
+    }
+}
+
+/// Without TLS, beyond this machine.
+fn in_the_clear(address: &str) -> bool {
+    let Some(host) = address.strip_prefix("http://") else { return false };
+    let local =
+        |name: &str| host == name || host.strip_prefix(name).is_some_and(|port| port.starts_with(':'));
+    !["localhost", "127.0.0.1", "[::1]"].into_iter().any(local)
+}
+
+fn login(vault: &VaultConfig) -> Finding {
+    match &vault.auth {
+        VaultAuth::Token { env } => Finding::warn(
+            "login",
+            format!(
+                "the login is a token in the environment variable {env}, which cannot be replaced when it ends: use approle, or token_file beside Vault Agent"
+            ),
+        ),
+        VaultAuth::TokenFile { path } => Finding::pass(
+            "login",
+            format!("the login is a token in {}, read anew whenever it ends", path.display()),
+        ),
+        VaultAuth::AppRole { .. } => {
+            Finding::pass("login", "the login is an AppRole, renewed and repeated as needed")
+        }
     }
 }
 

@@ -6,41 +6,55 @@ use toml::de::DeValue;
 
 use super::reader::{Reader, Reported};
 use super::setting::{Setting, one_of};
+use super::vault::{self, VaultConfig};
 
 /// Where documents lie.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreConfig {
     /// A folder of files on this machine.
     File {
         /// The folder.
         folder: PathBuf,
     },
+    /// A Vault or OpenBao server.
+    Vault(VaultConfig),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
+    Vault,
 }
 
 impl Setting for Kind {
     fn read(value: &DeValue<'_>) -> Result<Kind, String> {
-        one_of(value, &[("file", Kind::File)])
+        one_of(value, &[("vault", Kind::Vault), ("file", Kind::File)])
     }
 
     fn show(&self) -> String {
         match self {
-            Kind::File => "\"file\"".to_owned(),
+            Kind::File => "\"file\"",
+            Kind::Vault => "\"vault\"",
         }
+        .to_owned()
     }
 }
 
 pub(super) fn read(root: &mut Reader<'_>) -> Result<StoreConfig, Reported> {
     let mut section = root.table("store")?;
-    let kind = section.required::<Kind>("kind", "write \"file\"");
-    let store = match kind.map(|kind| kind.value) {
-        Ok(Kind::File) => file(&mut section),
-        Err(reported) => return Err(reported),
+    let kind = section.required::<Kind>("kind", "write \"vault\" or \"file\"")?.value;
+    let store = match kind {
+        Kind::File => file(&mut section),
+        Kind::Vault => vault::read(&mut section).map(StoreConfig::Vault),
     };
+    match kind {
+        Kind::File => {
+            section.refuse("vault", "is not used with kind = \"file\": take it out, or change the kind")
+        }
+        Kind::Vault => {
+            section.refuse("file", "is not used with kind = \"vault\": take it out, or change the kind")
+        }
+    }
     section.finish();
     store
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Config, StoreConfig};
+use super::super::{Config, StoreConfig, VaultAuth};
 use super::Finding;
 
 const REACH: &str = "secrets in reach";
@@ -39,9 +39,10 @@ fn beside_the_socket(config: &Config) -> Vec<Finding> {
     let Some(folder) = config.sign.socket.path.parent() else { return Vec::new() };
     let mut neighbours: Vec<(&str, &Path)> = Vec::new();
     neighbours.extend(config.publish.iter().map(|file| ("the key file", file.path.as_path())));
-    neighbours.extend(match &config.store {
-        StoreConfig::File { folder } => Some(("the store", folder.as_path())),
-    });
+    match &config.store {
+        StoreConfig::File { folder } => neighbours.push(("the store", folder)),
+        StoreConfig::Vault(vault) => neighbours.extend(login_files(&vault.auth)),
+    }
     let near = neighbours.into_iter().filter(|(_, path)| path.starts_with(folder));
     near.map(|(what, path)| {
         let why = format!(
@@ -52,4 +53,12 @@ fn beside_the_socket(config: &Config) -> Vec<Finding> {
         Finding::warn(REACH, why)
     })
     .collect()
+}
+
+fn login_files(auth: &VaultAuth) -> Vec<(&'static str, &Path)> {
+    match auth {
+        VaultAuth::Token { .. } => Vec::new(),
+        VaultAuth::TokenFile { path } => vec![("the login's token", path)],
+        VaultAuth::AppRole { secret_id, .. } => vec![("the login's secret id", secret_id)],
+    }
 }

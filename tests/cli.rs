@@ -1,9 +1,9 @@
 //! The command line as scripts see it: codes, what goes to standard output and what does not.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -170,6 +170,116 @@ fn one_refused_token_among_many_is_1() {
     assert!(lines[1]["reasons"][0].as_str().is_some_and(|reason| reason.contains("expired")), "{lines:?}");
     assert!(!stdout(&output).contains("hunter2"));
     assert_eq!(code(&inspect("\n", &[])), 1, "no token at all is no good token");
+}
+
+/// A `dev` daemon that ends with the test.
+struct Dev(Child);
+
+impl Dev {
+    /// Starts it in this folder and waits for its greeting, which names the key.
+    fn start(here: &Path) -> (Dev, String) {
+        let child = keyd(here, &["dev", "--metrics", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut dev = Dev(child);
+        let mut greeting = String::new();
+        let stdout = dev.0.stdout.take().expect("a pipe");
+        for line in BufReader::new(stdout).lines() {
+            greeting.push_str(&line.expect("text"));
+            greeting.push('\n');
+            if greeting.contains("Ctrl-C") {
+                break;
+            }
+        }
+        let key = greeting
+            .strip_prefix("Ready: tokens are signed with key ")
+            .and_then(|rest| rest.split('.').next());
+        let key = key.unwrap_or(greeting.as_str()).to_owned();
+        (dev, key)
+    }
+
+    /// Ends it as a service manager does.
+    fn end(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        self.0.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _has_ended = self.0.kill();
+        let _has_ended = self.0.wait();
+    }
+}
+
+#[test]
+fn dev_serves_every_operator_s_command_from_its_folder_and_goes_on_with_its_keys() {
+    let here = folder();
+    let here = here.path();
+    let (dev, first) = Dev::start(here);
+    let well = |arguments: &[&str]| {
+        let output = run(here, arguments);
+        assert_eq!(code(&output), 0, "{arguments:?}: {}{}", stdout(&output), stderr(&output));
+        stdout(&output)
+    };
+    well(&["wait", "default", "--for", "steady", "--timeout", "60s"]);
+    assert!(well(&["init", "default"]).contains("exists already"));
+    let keys = well(&["keys"]);
+    let line =
+        |keys: &str, key: &str| keys.lines().find(|line| line.contains(key)).unwrap_or_default().to_owned();
+    assert!(line(&keys, &first).contains(" active "), "{keys}");
+
+    let rotated = well(&["rotate", "default"]);
+    let second = rotated.split(' ').next().expect("a word").to_owned();
+    assert!(rotated.contains("signs for `default`") && second != first, "{rotated}");
+    well(&["wait", "default", "--for", "rotated", "--timeout", "60s"]);
+    let keys = well(&["keys"]);
+    assert!(
+        line(&keys, &first).contains(" retiring ") && line(&keys, &second).contains(" active "),
+        "{keys}"
+    );
+
+    assert!(well(&["hold", "default", "--until", "1h"]).contains("on hold"));
+    let status: serde_json::Value =
+        serde_json::from_str(&stdout(&run(here, &["status", "--json"]))).expect("JSON");
+    assert!(status["keysets"][0]["hold_until"].is_string(), "{status}");
+    well(&["resume", "default"]);
+    well(&["refresh"]);
+    well(&["reload"]);
+    assert!(well(&["plan"]).contains("Foreseen"));
+    let unknown = run(here, &["rotate", "defualt"]);
+    assert_eq!(code(&unknown), 1);
+    assert!(stderr(&unknown).contains("default"), "{}", stderr(&unknown));
+
+    let beside = run(here, &["dev"]);
+    assert_eq!(code(&beside), 1);
+    assert!(stderr(&beside).contains("runs in livekit-keyd-dev already"), "{}", stderr(&beside));
+    assert_eq!(dev.end(), Some(0));
+    let (_dev, again) = Dev::start(here);
+    assert_eq!(again, second, "a second start goes on with the keys of the first");
+}
+
+#[test]
+fn a_configuration_s_mistakes_are_told_with_their_lines_and_end_with_2() {
+    let here = folder();
+    let path = here.path().join("keyd.toml");
+    std::fs::write(&path, "role = \"bohth\"\n[store]\nkind = \"file\"\n").expect("a file");
+    for command in ["check", "run"] {
+        let output = run(here.path(), &[command, "--config", "keyd.toml"]);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("keyd.toml:1:") && stderr(&output).contains("both"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let json = run(here.path(), &["check", "--config", "keyd.toml", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&stdout(&json)).expect("JSON");
+    assert_eq!((code(&json), &report["valid"]), (2, &serde_json::json!(false)));
+    assert_eq!(code(&run(here.path(), &["run"])), 2, "a configuration must be named");
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub fn run(_: &Context, options: Options) -> Result<Exit, Failure> {
             dir.display()
         )));
     }
+    folder(&dir.join("state"))?;
     let config = configure(dir, &options)?;
     let (dir, rotates) = (dir.to_owned(), options.rotate_every.is_some());
     let greeter = move || {

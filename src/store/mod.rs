@@ -3,10 +3,12 @@
 mod error;
 pub mod file;
 mod health;
+pub mod vault;
 
 pub use error::StoreError;
 pub use file::FileStore;
 pub use health::Health;
+pub use vault::VaultStore;
 
 use std::time::Instant;
 
@@ -47,6 +49,8 @@ pub enum Expected {
 pub enum Backend {
     /// A folder.
     File(FileStore),
+    /// Vault or OpenBao.
+    Vault(VaultStore),
 }
 
 /// The store that a process is configured with. Every call is watched.
@@ -72,6 +76,7 @@ impl Store {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.read(path).await,
+            Backend::Vault(store) => store.read(path).await,
         };
         self.watched("read", began, result)
     }
@@ -89,6 +94,7 @@ impl Store {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.write(path, value, expected).await,
+            Backend::Vault(store) => store.write(path, value, expected).await,
         };
         self.watched("write", began, result)
     }
@@ -101,6 +107,7 @@ impl Store {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.list(folder).await,
+            Backend::Vault(store) => store.list(folder).await,
         };
         self.watched("list", began, result)
     }
@@ -109,10 +116,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn older_versions(&self, _path: &str) -> Result<Vec<u64>, StoreError> {
+    pub async fn older_versions(&self, path: &str) -> Result<Vec<u64>, StoreError> {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(_) => Ok(Vec::new()),
+            Backend::Vault(store) => store.older_versions(path).await,
         };
         self.watched("versions", began, result)
     }
@@ -121,10 +129,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn destroy(&self, _path: &str, _versions: &[u64]) -> Result<(), StoreError> {
+    pub async fn destroy(&self, path: &str, versions: &[u64]) -> Result<(), StoreError> {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(_) => Ok(()),
+            Backend::Vault(store) => store.destroy(path, versions).await,
         };
         self.watched("destroy", began, result)
     }
@@ -137,6 +146,7 @@ impl Store {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.remove(path).await,
+            Backend::Vault(store) => store.remove(path).await,
         };
         self.watched("remove", began, result)
     }
@@ -145,10 +155,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn protect(&self, _path: &str) -> Result<(), StoreError> {
+    pub async fn protect(&self, path: &str) -> Result<(), StoreError> {
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(_) => Ok(()),
+            Backend::Vault(store) => store.protect(path).await,
         };
         self.watched("protect", began, result)
     }
@@ -157,8 +168,39 @@ impl Store {
     pub fn status(&self) -> StoreStatus {
         let kind = match &self.backend {
             Backend::File(_) => "file",
+            Backend::Vault(_) => "vault",
         };
         self.health.status(kind)
+    }
+
+    /// What is unsafe about a path's settings, with the command that mends it; nothing if all is well.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn unprotected(&self, path: &str) -> Result<Option<String>, StoreError> {
+        let Backend::Vault(store) = &self.backend else { return Ok(None) };
+        let began = Instant::now();
+        let protection = self.watched("protection", began, store.protection(path).await)?;
+        let Some(protection) = protection else { return Ok(None) };
+        let expires = !matches!(protection.delete_version_after.as_str(), "0s" | "0" | "");
+        let what = match (protection.cas_required, expires) {
+            (true, false) => return Ok(None),
+            (false, false) => "can be written without check-and-set".to_owned(),
+            (true, true) => format!("vanishes {} after it was written", protection.delete_version_after),
+            (false, true) => format!(
+                "can be written without check-and-set, and vanishes {} after it was written",
+                protection.delete_version_after
+            ),
+        };
+        Ok(Some(format!("{path} {what}; run `{}`", store.protect_command(path))))
+    }
+
+    /// How the login stands, where there is one.
+    pub fn session(&self) -> Option<vault::SessionStatus> {
+        match &self.backend {
+            Backend::File(_) => None,
+            Backend::Vault(store) => Some(store.session()),
+        }
     }
 
     fn watched<T>(&self, op: &str, began: Instant, result: Result<T, StoreError>) -> Result<T, StoreError> {

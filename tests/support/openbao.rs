@@ -77,6 +77,13 @@ impl OpenBao {
         answer.json()
     }
 
+    /// As [`OpenBao::succeed`], with the answer wrapped: the token that unwraps it, once.
+    pub(crate) fn wrapped(&self, method: &str, path: &str, body: &Value, ttl: &str) -> String {
+        let answer =
+            self.api.call_with(method, path, body, &[("x-vault-wrap-ttl", ttl)]).expect("OpenBao answers");
+        text(&answer.json()["wrap_info"]["token"])
+    }
+
     /// Ends it, keeping its data: connections are refused.
     pub(crate) fn stop(&mut self) {
         self.server.terminate();
@@ -129,8 +136,13 @@ struct Api {
 
 impl Api {
     fn call(&self, method: &str, path: &str, body: &Value) -> io::Result<Answer> {
+        self.call_with(method, path, body, &[])
+    }
+
+    fn call_with(&self, method: &str, path: &str, body: &Value, more: &[(&str, &str)]) -> io::Result<Answer> {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let headers = [("x-vault-token", self.token.as_str()), ("x-vault-request", "true")];
+        let headers = [&headers, more].concat();
         let request = http::request(method, &format!("/v1/{path}"), &headers, &body);
         http::over_tcp(&format!("127.0.0.1:{}", self.port), &request)
     }

@@ -1,0 +1,173 @@
+//! One login, by each method.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde::Deserialize;
+use vaultrs::auth::approle;
+use vaultrs::error::ClientError;
+use vaultrs::sys::wrapping;
+use vaultrs::token;
+use zeroize::Zeroizing;
+
+use super::client::Transport;
+use super::config::{AppRole, Auth, VaultConfig};
+use super::explain::{self, Attempt, explain};
+use crate::store::StoreError;
+
+/// A token and its life.
+pub(super) struct Login {
+    pub(super) token: Zeroizing<String>,
+    /// `None` for a token that never ends.
+    pub(super) lasts: Option<Duration>,
+    pub(super) renewable: bool,
+}
+
+/// What was unwrapped, as a wrapping token works once only.
+#[derive(Default)]
+pub(super) struct Unwrapped(Mutex<Option<(Zeroizing<String>, Zeroizing<String>)>>);
+
+/// What a response-wrapped secret id holds.
+#[derive(Deserialize)]
+struct SecretId {
+    secret_id: Zeroizing<String>,
+}
+
+pub(super) fn attempt(config: &VaultConfig) -> Attempt<'_> {
+    let path = match &config.auth {
+        Auth::Token { .. } | Auth::TokenFile { .. } => "auth/token/lookup-self",
+        Auth::AppRole(_) => "auth login by AppRole",
+    };
+    Attempt { verb: "log in:", path, mount: "", address: &config.address, timeout: config.timeout }
+}
+
+/// Logs in.
+pub(super) async fn login(
+    config: &VaultConfig,
+    transport: &Transport,
+    unwrapped: &Unwrapped,
+) -> Result<Login, StoreError> {
+    match &config.auth {
+        Auth::Token { env } => {
+            let token = std::env::var(env).map_err(|_| StoreError::Refused {
+                sentence: format!(
+                    "the environment variable {env}, named in [store.vault.auth] env, has no token"
+                ),
+            })?;
+            inspect(config, transport, Zeroizing::new(token.trim().to_owned())).await
+        }
+        Auth::TokenFile { path } => inspect(config, transport, credential(path)?).await,
+        Auth::AppRole(role) => by_app_role(config, transport, role, unwrapped).await,
+    }
+}
+
+/// A credential's text without what editors leave at its end.
+fn credential(path: &Path) -> Result<Zeroizing<String>, StoreError> {
+    let refused = |why: &str| StoreError::Refused {
+        sentence: format!("the credential {} cannot be used: {why}", path.display()),
+    };
+    let text =
+        std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| refused(&error.to_string()))?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(refused("it is empty"));
+    }
+    if trimmed.contains(char::is_whitespace) {
+        return Err(refused("it has white space inside"));
+    }
+    Ok(Zeroizing::new(trimmed.to_owned()))
+}
+
+/// A token that came from elsewhere says itself how long it lives.
+async fn inspect(
+    config: &VaultConfig,
+    transport: &Transport,
+    token: Zeroizing<String>,
+) -> Result<Login, StoreError> {
+    let client = transport.client(&token);
+    let found = token::lookup_self(&client).await.map_err(|error| explain(error, attempt(config)))?;
+    let lasts = (found.ttl > 0).then(|| Duration::from_secs(found.ttl));
+    Ok(Login { token, lasts, renewable: found.renewable.unwrap_or(false) })
+}
+
+async fn by_app_role(
+    config: &VaultConfig,
+    transport: &Transport,
+    role: &AppRole,
+    unwrapped: &Unwrapped,
+) -> Result<Login, StoreError> {
+    let role_id = credential(&role.role_id_file_path)?;
+    let written = credential(&role.secret_id_file_path)?;
+    let secret_id = match &role.secret_id_response_wrapping_path {
+        None => written,
+        Some(path) => unwrap(config, transport, written, path, unwrapped).await?,
+    };
+    let client = transport.client("");
+    let auth = approle::login(&client, &role.mount_path, &role_id, &secret_id).await;
+    let auth = auth.map_err(|error| match explain(error, attempt(config)) {
+        StoreError::Refused { sentence } => StoreError::Refused {
+            sentence: format!(
+                "{sentence}; the role or its secret id is unknown or has ended: put a new secret id into {}",
+                role.secret_id_file_path.display()
+            ),
+        },
+        other => other,
+    })?;
+    Ok(Login {
+        token: Zeroizing::new(auth.client_token),
+        lasts: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration)),
+        renewable: auth.renewable,
+    })
+}
+
+/// Unwraps once, and remembers what came out for as long as the file holds the same wrapping token.
+async fn unwrap(
+    config: &VaultConfig,
+    transport: &Transport,
+    wrapping_token: Zeroizing<String>,
+    made_at: &str,
+    unwrapped: &Unwrapped,
+) -> Result<Zeroizing<String>, StoreError> {
+    let known = unwrapped.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    if let Some((_, secret_id)) = known.filter(|(token, _)| *token == wrapping_token) {
+        return Ok(secret_id);
+    }
+    let client = transport.client("");
+    let used = |error: ClientError| {
+        match error {
+        ClientError::APIError { code: 400 | 403 | 404, .. } => StoreError::Refused {
+            sentence: "the wrapped secret id was unwrapped by somebody else, or has ended: treat it as stolen, revoke it, and deliver a new one".to_owned(),
+        },
+        other => explain(other, attempt(config)),
+    }
+    };
+    let found = wrapping::lookup(&client, &wrapping_token).await.map_err(used)?;
+    if found.creation_path.trim_matches('/') != made_at.trim_matches('/') {
+        return Err(StoreError::Refused {
+            sentence: format!(
+                "the wrapped secret id was made at `{}` and not at `{made_at}`: somebody may have put in a token of their own",
+                found.creation_path
+            ),
+        });
+    }
+    let carrier = transport.client(&wrapping_token);
+    let secret: SecretId = wrapping::unwrap(&carrier, None).await.map_err(used)?;
+    let mut known = unwrapped.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *known = Some((wrapping_token, secret.secret_id.clone()));
+    Ok(secret.secret_id)
+}
+
+/// Renews a token and says how long it lives now.
+pub(super) async fn renew(
+    config: &VaultConfig,
+    transport: &Transport,
+    login: &Login,
+) -> Result<Duration, StoreError> {
+    let client = transport.client(&login.token);
+    let auth = token::renew_self(&client, None).await.map_err(|error| explain(error, attempt(config)))?;
+    if auth.lease_duration == 0 {
+        return Err(explain::malformed(attempt(config), "the renewed token has no life"));
+    }
+    Ok(Duration::from_secs(auth.lease_duration))
+}

@@ -26,7 +26,8 @@ pub(crate) struct LiveKit {
 impl LiveKit {
     /// Starts one with the keys of `key_file`, which it reads at each start and at no other time.
     pub(crate) fn start(key_file: &Path) -> LiveKit {
-        let folder = tempfile::tempdir().expect("a folder");
+        // Within the target folder, as a server that all tests share is never dropped.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let port = port::free();
         let config = format!(
             "port: {port}\n\

@@ -22,7 +22,8 @@ pub(crate) struct OpenBao {
 impl OpenBao {
     /// Starts, initialises and unseals one.
     pub(crate) fn start() -> OpenBao {
-        let folder = tempfile::tempdir().expect("a folder");
+        // Within the target folder, as a server that all tests share is never dropped.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let (port, cluster_port) = (port::free(), port::free());
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("a folder for its data");

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::admin::Admin;
-use crate::api::callers::Callers;
+use crate::api::callers::{Callers, ResolvedCaller};
 use crate::api::sign::SignApi;
 use crate::api::telemetry::Telemetry;
 use crate::conditions::Conditions;
@@ -29,7 +29,7 @@ use crate::metrics::{KeyMetrics, SignMetrics};
 use crate::refresher::Refresher;
 use crate::rotator::{Rotator, RotatorMetrics};
 use crate::signer::Signer;
-use crate::store::{Backend, FileStore, Health, Store};
+use crate::store::{Backend, FileStore, Health, Store, VaultStore};
 use listen::Listeners;
 use reload::Reloader;
 
@@ -80,7 +80,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     let mut tasks = JoinSet::new();
 
     let sign_metrics = SignMetrics::register(&registry).map_err(because)?;
-    let callers = Arc::new(ArcSwap::from_pointee(resolve_callers(&config, &parts, &sign_metrics)));
+    let callers = Arc::new(ArcSwap::from_pointee(resolve_callers(&config, &parts.signers, &sign_metrics)));
     let rotator = config.role.rotates().then(|| parts.rotator(&config, &registry)).transpose()?;
     let refreshers = if config.role.signs() { parts.refreshers() } else { Vec::new() };
     let admin = Admin {
@@ -127,7 +127,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         conditions: Arc::clone(&parts.conditions),
         log,
         poke: rotator.clone(),
-        parts: &parts,
+        signers: Arc::clone(&parts.signers),
         metrics: sign_metrics,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = config.role.as_str(), "ready");
@@ -154,9 +154,7 @@ impl Parts {
         let backend = match &config.store {
             StoreConfig::File { folder } => Backend::File(FileStore::open(folder).map_err(because)?),
             StoreConfig::Vault(vault) => {
-                let sentence =
-                    format!("{} cannot be used: this build keeps documents in files only", vault.address);
-                return Err(CannotStart(sentence));
+                Backend::Vault(Box::new(VaultStore::open((**vault).clone()).map_err(because)?))
             }
         };
         let key_metrics = KeyMetrics::register(registry).map_err(because)?;
@@ -211,6 +209,19 @@ fn keysets(config: &Config) -> Vec<crate::keyset::Keyset> {
 }
 
 /// Every `[[caller]]`, with its signer and its counters.
-fn resolve_callers(_config: &Config, _parts: &Parts, _metrics: &SignMetrics) -> Callers {
-    Callers::default()
+fn resolve_callers(
+    config: &Config,
+    signers: &BTreeMap<String, Arc<Signer>>,
+    metrics: &SignMetrics,
+) -> Callers {
+    let resolve = |caller: &config::CallerConfig| {
+        let signer = Arc::clone(signers.get(&caller.keyset)?);
+        Some(Arc::new(ResolvedCaller {
+            matches: caller.who.clone(),
+            policy: config.policy(caller),
+            metrics: metrics.caller(&caller.keyset, &caller.caller.name),
+            signer,
+        }))
+    };
+    Callers(config.callers.iter().filter_map(resolve).collect())
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use livekit_keyd::config::dev::Dev;
 use livekit_keyd::config::reload::{Part, Reload, diff};
 use livekit_keyd::config::review::{Verdict, review};
-use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig, VaultAuth};
+use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig};
+use livekit_keyd::store::vault::VaultAuth;
 use livekit_keyd_core::request::TokenRequest;
 use livekit_keyd_core::rules::{Offline, Rotation};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use livekit_keyd::store::vault::{AppRole, Auth, VaultConfig};
+use livekit_keyd::store::vault::{VaultAuth, VaultConfig};
 use livekit_keyd::store::{Backend, Expected, FileStore, Found, Health, Store, StoreError, VaultStore};
 use serde_json::{Value, json};
 use support::openbao::OpenBao;
@@ -15,7 +15,7 @@ fn store(backend: Backend) -> Store {
     Store::new(backend, Health::register(&prometheus::Registry::new()).expect("metrics"))
 }
 
-fn config(bao: &OpenBao, auth: Auth) -> VaultConfig {
+fn config(bao: &OpenBao, auth: VaultAuth) -> VaultConfig {
     VaultConfig {
         address: bao.address(),
         mount: "secret".into(),
@@ -34,8 +34,8 @@ fn file_with(folder: &Path, name: &str, text: &str) -> PathBuf {
 }
 
 /// A token with the newline that an editor leaves.
-fn by_token(bao: &OpenBao, folder: &Path) -> Auth {
-    Auth::TokenFile { path: file_with(folder, "token", &format!("{}\n", bao.token())) }
+fn by_token(bao: &OpenBao, folder: &Path) -> VaultAuth {
+    VaultAuth::TokenFile { path: file_with(folder, "token", &format!("{}\n", bao.token())) }
 }
 
 async fn value(store: &Store, path: &str) -> Found<Value> {
@@ -114,7 +114,7 @@ async fn files_conform() {
 async fn vault_conforms() {
     let (bao, folder) = (OpenBao::start(), tempfile::tempdir().expect("a folder"));
     let vault = VaultStore::open(config(&bao, by_token(&bao, folder.path()))).expect("a store");
-    let store = Arc::new(store(Backend::Vault(vault)));
+    let store = Arc::new(store(Backend::Vault(Box::new(vault))));
     conforms(Arc::clone(&store)).await;
 
     store.write("b/doc", &json!({"n": 1}), Expected::Absent).await.expect("a write");
@@ -167,18 +167,16 @@ async fn app_roles_log_in_and_wrapped_secret_ids_work_once() {
     let role_id = role_id["data"]["role_id"].as_str().expect("a role id").to_owned();
     let secret_id = bao.succeed("POST", "auth/approle/role/keyd/secret-id", &json!({}));
     let secret_id = secret_id["data"]["secret_id"].as_str().expect("a secret id").to_owned();
-    let app_role = |secret_id: PathBuf, wrapping: Option<&str>| {
-        Auth::AppRole(AppRole {
-            mount_path: "approle".into(),
-            role_id_file_path: file_with(folder.path(), "role-id", &format!("{role_id}\n")),
-            secret_id_file_path: secret_id,
-            secret_id_response_wrapping_path: wrapping.map(str::to_owned),
-        })
+    let app_role = |secret_id: PathBuf, wrapping: Option<&str>| VaultAuth::AppRole {
+        mount_path: "auth/approle".into(),
+        role_id: file_with(folder.path(), "role-id", &format!("{role_id}\n")),
+        secret_id,
+        wrapping_path: wrapping.map(str::to_owned),
     };
 
     // Its tokens live for two seconds, four with renewals: several logins have to follow each other.
     let plain = app_role(file_with(folder.path(), "secret-id", &secret_id), None);
-    let plain = store(Backend::Vault(VaultStore::open(config(&bao, plain)).expect("a store")));
+    let plain = store(Backend::Vault(Box::new(VaultStore::open(config(&bao, plain)).expect("a store"))));
     let began = std::time::Instant::now();
     let mut version = plain.write("c/doc", &json!({"n": 0}), Expected::Absent).await.expect("a write");
     while began.elapsed() < Duration::from_secs(9) {
@@ -193,10 +191,11 @@ async fn app_roles_log_in_and_wrapped_secret_ids_work_once() {
     let wrapped = bao.wrapped("POST", path, &json!({}), "60s");
     let file = file_with(folder.path(), "wrapped", &wrapped);
     let first = VaultStore::open(config(&bao, app_role(file.clone(), Some(path)))).expect("a store");
-    let first = store(Backend::Vault(first));
+    let first = store(Backend::Vault(Box::new(first)));
     assert!(matches!(value(&first, "c/doc").await, Found::Value { .. }));
     let second = VaultStore::open(config(&bao, app_role(file, Some(path)))).expect("a store");
-    let error = store(Backend::Vault(second)).read::<Value>("c/doc").await.expect_err("unwrapped before");
+    let error =
+        store(Backend::Vault(Box::new(second))).read::<Value>("c/doc").await.expect_err("unwrapped before");
     assert!(
         matches!(&error, StoreError::Refused { sentence } if sentence.contains("somebody else")),
         "{error}"
@@ -205,7 +204,8 @@ async fn app_roles_log_in_and_wrapped_secret_ids_work_once() {
     let elsewhere = bao.wrapped("POST", "sys/wrapping/wrap", &json!({"secret_id": "mine"}), "60s");
     let file = file_with(folder.path(), "forged", &elsewhere);
     let forged = VaultStore::open(config(&bao, app_role(file, Some(path)))).expect("a store");
-    let error = store(Backend::Vault(forged)).read::<Value>("c/doc").await.expect_err("made elsewhere");
+    let error =
+        store(Backend::Vault(Box::new(forged))).read::<Value>("c/doc").await.expect_err("made elsewhere");
     assert!(error.to_string().contains("was made at"), "{error}");
 }
 
@@ -213,16 +213,16 @@ async fn app_roles_log_in_and_wrapped_secret_ids_work_once() {
 async fn refused_sealed_and_stopped_are_told_apart() {
     let (mut bao, folder) = (OpenBao::start(), tempfile::tempdir().expect("a folder"));
     let vault = VaultStore::open(config(&bao, by_token(&bao, folder.path()))).expect("a store");
-    let store_ = store(Backend::Vault(vault));
+    let store_ = store(Backend::Vault(Box::new(vault)));
     store_.write("d/doc", &json!({"n": 1}), Expected::Absent).await.expect("a write");
 
-    let wrong = Auth::TokenFile { path: file_with(folder.path(), "wrong", "no-such-token") };
-    let wrong = store(Backend::Vault(VaultStore::open(config(&bao, wrong)).expect("a store")));
+    let wrong = VaultAuth::TokenFile { path: file_with(folder.path(), "wrong", "no-such-token") };
+    let wrong = store(Backend::Vault(Box::new(VaultStore::open(config(&bao, wrong)).expect("a store"))));
     let error = wrong.read::<Value>("d/doc").await.expect_err("a wrong token");
     assert!(matches!(error, StoreError::Refused { .. }), "{error}");
 
     let missing = VaultConfig { mount: "nowhere".into(), ..config(&bao, by_token(&bao, folder.path())) };
-    let missing = store(Backend::Vault(VaultStore::open(missing).expect("a store")));
+    let missing = store(Backend::Vault(Box::new(VaultStore::open(missing).expect("a store"))));
     let error = missing.read::<Value>("d/doc").await.expect_err("no such mount");
     assert!(error.to_string().contains("nowhere") && !error.is_retryable(), "{error}");
 
@@ -260,7 +260,7 @@ async fn what_is_no_vault_is_said_to_be_none() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = file_with(folder.path(), "token", "t");
     let at = |address: String| {
-        let auth = Auth::TokenFile { path: token.clone() };
+        let auth = VaultAuth::TokenFile { path: token.clone() };
         let config = VaultConfig {
             address,
             mount: "secret".into(),
@@ -270,7 +270,7 @@ async fn what_is_no_vault_is_said_to_be_none() {
             timeout: Duration::from_millis(400),
             auth,
         };
-        VaultStore::open(config).map(|vault| store(Backend::Vault(vault)))
+        VaultStore::open(config).map(|vault| store(Backend::Vault(Box::new(vault))))
     };
     let html =
         impostor(Some("HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>"));

@@ -42,7 +42,6 @@ pub use self::problem::{ConfigErrors, Place, Problem};
 pub use self::publish::KeyFileConfig;
 pub use self::socket::SignConfig;
 pub use self::store::StoreConfig;
-pub use self::vault::{VaultAuth, VaultConfig};
 
 use self::account::Accounts;
 use self::reader::{Context, Reader, Reported};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use livekit_keyd_core::duration;
 use livekit_keyd_core::rules::{Rotation, Rules};
 
-use super::{Config, Proof, StoreConfig, VaultAuth, VaultConfig};
+use super::{Config, Proof, StoreConfig};
+use crate::store::vault::{VaultAuth, VaultConfig};
 
 /// The result of one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use super::reader::{Reader, Reported};
 use super::setting::{Setting, one_of};
-use super::vault::{self, VaultConfig};
+use super::vault;
+use crate::store::vault::VaultConfig;
 
 /// Where documents lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum StoreConfig {
         folder: PathBuf,
     },
     /// A Vault or OpenBao server.
-    Vault(VaultConfig),
+    Vault(Box<VaultConfig>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn read(root: &mut Reader<'_>) -> Result<StoreConfig, Reported> {
     let kind = section.required::<Kind>("kind", "write \"vault\" or \"file\"")?.value;
     let store = match kind {
         Kind::File => file(&mut section),
-        Kind::Vault => vault::read(&mut section).map(StoreConfig::Vault),
+        Kind::Vault => vault::read(&mut section).map(|vault| StoreConfig::Vault(Box::new(vault))),
     };
     match kind {
         Kind::File => {

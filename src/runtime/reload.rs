@@ -2,6 +2,7 @@
 //!
 //! A bad configuration is refused whole; the old one stays.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,7 +10,6 @@ use prometheus::{IntGauge, Registry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::Parts;
 use crate::api::admin::ReloadRequest;
 use crate::api::callers::Callers;
 use crate::clock;
@@ -19,6 +19,7 @@ use crate::keyset::Keyset;
 use crate::logging;
 use crate::metrics::SignMetrics;
 use crate::rotator::Rotator;
+use crate::signer::Signer;
 
 /// What a reload may change, and whom it tells.
 pub(super) struct Reloader<'a> {
@@ -28,7 +29,7 @@ pub(super) struct Reloader<'a> {
     pub(super) conditions: Arc<Conditions>,
     pub(super) log: logging::Level,
     pub(super) poke: Option<Arc<Rotator>>,
-    pub(super) parts: &'a Parts,
+    pub(super) signers: Arc<BTreeMap<String, Arc<Signer>>>,
     pub(super) metrics: SignMetrics,
 }
 
@@ -94,7 +95,7 @@ impl Reloader<'_> {
         let changes = config::reload::diff(config, &new);
         let changed: Vec<_> = changes.allowed()?.iter().map(ToString::to_string).collect();
         self.keysets.store(Arc::new(super::keysets(&new)));
-        self.callers.store(Arc::new(super::resolve_callers(&new, self.parts, &self.metrics)));
+        self.callers.store(Arc::new(super::resolve_callers(&new, &self.signers, &self.metrics)));
         self.log.set(new.log.level);
         *config = new;
         if let Some(rotator) = &self.poke {

@@ -50,7 +50,7 @@ pub enum Backend {
     /// A folder.
     File(FileStore),
     /// Vault or OpenBao.
-    Vault(VaultStore),
+    Vault(Box<VaultStore>),
 }
 
 /// The store that a process is configured with. Every call is watched.

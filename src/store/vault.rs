@@ -19,7 +19,7 @@ use vaultrs::api::{self, kv2::requests};
 use vaultrs::error::ClientError;
 use vaultrs::{client::VaultClient, kv2};
 
-pub use config::{AppRole, Auth, VaultConfig};
+pub use config::{VaultAuth, VaultConfig};
 pub use session::SessionStatus;
 
 use super::{Expected, Found, StoreError};

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::super::{Config, StoreConfig, VaultAuth};
+use super::super::{Config, StoreConfig};
 use super::Finding;
+use crate::store::vault::VaultAuth;
 
 const REACH: &str = "secrets in reach";
 

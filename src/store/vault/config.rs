@@ -3,51 +3,47 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `[store.vault]`.
+/// A Vault or OpenBao server with a KV v2 mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultConfig {
-    /// Like `https://vault.example.com:8200`.
+    /// Its address, without a slash at the end.
     pub address: String,
-    /// Where the KV secrets engine, version 2, is mounted.
+    /// Where KV v2 is mounted.
     pub mount: String,
-    /// Vault's namespace, if any.
+    /// The namespace, if it has any.
     pub namespace: Option<String>,
-    /// The CA that signed the server's certificate, in PEM; the system's when left out.
+    /// A PEM file of authorities to trust instead of the system's.
     pub ca_cert: Option<PathBuf>,
-    /// The name in the server's certificate, where it is not the address's host.
+    /// The name that the server's certificate is for, where it is not the address's.
     pub tls_server_name: Option<String>,
-    /// For each call.
+    /// The longest that one call may take.
     pub timeout: Duration,
-    /// How to log in.
-    pub auth: Auth,
+    /// How this process logs in.
+    pub auth: VaultAuth,
 }
 
-/// `[store.vault.auth]`.
+/// How this process logs in. Secrets are files or variables, never settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// A token in an environment variable.
+pub enum VaultAuth {
+    /// By a token out of an environment variable.
     Token {
         /// The variable's name.
         env: String,
     },
-    /// A token in a file, read anew at each login.
+    /// By a token that somebody else keeps fresh in a file, like Vault Agent's sink.
     TokenFile {
-        /// The file.
+        /// The file, read anew at each login.
         path: PathBuf,
     },
-    /// Role id and secret id.
-    AppRole(AppRole),
-}
-
-/// The AppRole method.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppRole {
-    /// Where the method is mounted, usually `approle`.
-    pub mount_path: String,
-    /// A file with the role id.
-    pub role_id_file_path: PathBuf,
-    /// A file with the secret id, or with the token that wraps it.
-    pub secret_id_file_path: PathBuf,
-    /// Set when the file has a wrapping token: the path that it must have been made at.
-    pub secret_id_response_wrapping_path: Option<String>,
+    /// As an AppRole.
+    AppRole {
+        /// Where the method is mounted, like `auth/approle`.
+        mount_path: String,
+        /// The file of the role's id.
+        role_id: PathBuf,
+        /// The file of the secret id, or of the token that it is wrapped in.
+        secret_id: PathBuf,
+        /// If set, the secret id is wrapped, and this is the path that the wrapping must have been made by.
+        wrapping_path: Option<String>,
+    },
 }

@@ -12,7 +12,7 @@ use vaultrs::token;
 use zeroize::Zeroizing;
 
 use super::client::Transport;
-use super::config::{AppRole, Auth, VaultConfig};
+use super::config::{VaultAuth, VaultConfig};
 use super::explain::{self, Attempt, explain};
 use crate::store::StoreError;
 
@@ -36,8 +36,8 @@ struct SecretId {
 
 pub(super) fn attempt(config: &VaultConfig) -> Attempt<'_> {
     let path = match &config.auth {
-        Auth::Token { .. } | Auth::TokenFile { .. } => "auth/token/lookup-self",
-        Auth::AppRole(_) => "auth login by AppRole",
+        VaultAuth::Token { .. } | VaultAuth::TokenFile { .. } => "auth/token/lookup-self",
+        VaultAuth::AppRole { .. } => "auth login by AppRole",
     };
     Attempt { verb: "log in:", path, mount: "", address: &config.address, timeout: config.timeout }
 }
@@ -49,7 +49,7 @@ pub(super) async fn login(
     unwrapped: &Unwrapped,
 ) -> Result<Login, StoreError> {
     match &config.auth {
-        Auth::Token { env } => {
+        VaultAuth::Token { env } => {
             let token = std::env::var(env).map_err(|_| StoreError::Refused {
                 sentence: format!(
                     "the environment variable {env}, named in [store.vault.auth] env, has no token"
@@ -57,8 +57,20 @@ pub(super) async fn login(
             })?;
             inspect(config, transport, Zeroizing::new(token.trim().to_owned())).await
         }
-        Auth::TokenFile { path } => inspect(config, transport, credential(path)?).await,
-        Auth::AppRole(role) => by_app_role(config, transport, role, unwrapped).await,
+        VaultAuth::TokenFile { path } => inspect(config, transport, credential(path)?).await,
+        VaultAuth::AppRole { mount_path, role_id, secret_id, wrapping_path } => {
+            let id = credential(role_id)?;
+            let written = credential(secret_id)?;
+            let secret = match wrapping_path {
+                None => written,
+                Some(path) => unwrap(config, transport, written, path, unwrapped).await?,
+            };
+            // The client puts `auth/` before the mount by itself.
+            let mount = mount_path.strip_prefix("auth/").unwrap_or(mount_path);
+            by_app_role(config, transport, mount, &id, &secret)
+                .await
+                .map_err(|error| renew_hint(error, secret_id))
+        }
     }
 }
 
@@ -94,31 +106,30 @@ async fn inspect(
 async fn by_app_role(
     config: &VaultConfig,
     transport: &Transport,
-    role: &AppRole,
-    unwrapped: &Unwrapped,
+    mount: &str,
+    role_id: &str,
+    secret_id: &str,
 ) -> Result<Login, StoreError> {
-    let role_id = credential(&role.role_id_file_path)?;
-    let written = credential(&role.secret_id_file_path)?;
-    let secret_id = match &role.secret_id_response_wrapping_path {
-        None => written,
-        Some(path) => unwrap(config, transport, written, path, unwrapped).await?,
-    };
     let client = transport.client("");
-    let auth = approle::login(&client, &role.mount_path, &role_id, &secret_id).await;
-    let auth = auth.map_err(|error| match explain(error, attempt(config)) {
-        StoreError::Refused { sentence } => StoreError::Refused {
-            sentence: format!(
-                "{sentence}; the role or its secret id is unknown or has ended: put a new secret id into {}",
-                role.secret_id_file_path.display()
-            ),
-        },
-        other => other,
-    })?;
+    let auth = approle::login(&client, mount, role_id, secret_id).await;
+    let auth = auth.map_err(|error| explain(error, attempt(config)))?;
     Ok(Login {
         token: Zeroizing::new(auth.client_token),
         lasts: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration)),
         renewable: auth.renewable,
     })
+}
+
+fn renew_hint(error: StoreError, secret_id: &Path) -> StoreError {
+    match error {
+        StoreError::Refused { sentence } => StoreError::Refused {
+            sentence: format!(
+                "{sentence}; the role or its secret id is unknown or has ended: put a new secret id into {}",
+                secret_id.display()
+            ),
+        },
+        other => other,
+    }
 }
 
 /// Unwraps once, and remembers what came out for as long as the file holds the same wrapping token.

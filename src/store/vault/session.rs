@@ -11,7 +11,7 @@ use vaultrs::client::VaultClient;
 use super::FIRST_LOGIN;
 use super::backoff::Backoff;
 use super::client::Transport;
-use super::config::{Auth, VaultConfig};
+use super::config::{VaultAuth, VaultConfig};
 use super::login::{self, Login, Unwrapped};
 use crate::clock;
 use crate::random;
@@ -220,9 +220,9 @@ impl State {
 
     fn credential_changed_at(&self) -> Option<SystemTime> {
         let path = match &self.config.auth {
-            Auth::Token { .. } => return None,
-            Auth::TokenFile { path } => path,
-            Auth::AppRole(role) => &role.secret_id_file_path,
+            VaultAuth::Token { .. } => return None,
+            VaultAuth::TokenFile { path } => path,
+            VaultAuth::AppRole { secret_id, .. } => secret_id,
         };
         std::fs::metadata(path).and_then(|file| file.modified()).ok()
     }

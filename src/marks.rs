@@ -1,5 +1,7 @@
 //! Watermarks on disk, so that a restart does not make a process believe an old store.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use livekit_keyd_core::watermark::Watermark;
@@ -11,7 +13,7 @@ use crate::atomic_file::{self, Owner};
 pub struct Marks(PathBuf);
 
 impl Marks {
-    /// In this folder, which must be there.
+    /// In this folder, made with the first mark.
     pub fn new(folder: PathBuf) -> Marks {
         Marks(folder)
     }
@@ -35,7 +37,9 @@ impl Marks {
     pub fn save(&self, keyset: &str, mark: &Watermark) {
         let Ok(text) = serde_json::to_vec(mark) else { return };
         let file = self.file(keyset);
-        if let Err(error) = atomic_file::replace(&file, &text, 0o600, Owner::default()) {
+        let folder = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+        if let Err(error) = folder.and_then(|()| atomic_file::replace(&file, &text, 0o600, Owner::default()))
+        {
             tracing::warn!(keyset, "the watermark {} could not be written: {error}", file.display());
         }
     }

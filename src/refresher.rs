@@ -61,7 +61,7 @@ impl Refresher {
         let Some(keyset) = keyset else { return };
         let read = documents::read(&self.store, &keyset, &self.signer).await;
         let finding = read.err().map(|why| self.finding(&keyset, &why));
-        self.conditions.replace(&format!("refresh {}", keyset.name), finding.into_iter().collect());
+        self.conditions.replace(&source(&keyset.name), finding.into_iter().collect());
     }
 
     fn finding(&self, keyset: &Keyset, why: &NoDocument) -> Finding {
@@ -85,4 +85,9 @@ impl Refresher {
             message: if new { why.to_string() } else { format!("{why}{consequence}") },
         }
     }
+}
+
+/// Under which name a keyset's refresher reports what is wrong.
+pub fn source(keyset: &str) -> String {
+    format!("refresh {keyset}")
 }

@@ -185,7 +185,7 @@ fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
         Refusal::NoKeyset(_) | Refusal::Illegal(Illegal::UnknownKey(_)) => {
             (StatusCode::NOT_FOUND, "not-found")
         }
-        Refusal::Illegal(_) | Refusal::OnceHeld(_) | Refusal::NoDocument(_) => {
+        Refusal::Illegal(_) | Refusal::NothingRestored(_) | Refusal::OnceHeld(_) | Refusal::NoDocument(_) => {
             (StatusCode::CONFLICT, "state-forbids")
         }
         Refusal::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-failed"),

@@ -7,9 +7,11 @@ use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::{Action, KeysetWorld, Rule, Step, World};
 
+use livekit_keyd_core::time::Time;
+
 use super::Rotator;
 use super::observe::StandbySecret;
-use crate::clock::{self, BootTime};
+use crate::clock::BootTime;
 use crate::keyset::Keyset;
 use crate::publish::PublishError;
 use crate::random;
@@ -37,7 +39,8 @@ impl Rotator {
         match &step.action {
             Action::Save { keyset, change } => {
                 let (keyset, seen, document) = self.parts(world, keyset)?;
-                let saved = self.save(&keyset, seen, document, change).await;
+                // The plan's own clock: what it promised to begin now must not lie in the past by the time of the write.
+                let saved = self.save(&keyset, seen, document, change, world.now).await;
                 self.metrics.saved(&keyset.name, step.rule, saved.is_ok());
                 saved
             }
@@ -81,13 +84,14 @@ impl Rotator {
         seen: &KeysetWorld,
         document: &Document,
         change: &Change,
+        now: Time,
     ) -> Result<(), Failure> {
         let mut material = at_hand(seen);
         for _ in 0..change.creates() {
             material.fresh.push(self.new_standby(keyset).await?);
         }
         let fresh = material.fresh.clone();
-        let next = change::apply(document, change, clock::now(), material);
+        let next = change::apply(document, change, now, material);
         let saved = match next {
             Ok(next) => self
                 .write_document(keyset, next, seen.versions.current, change)

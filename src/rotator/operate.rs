@@ -16,6 +16,7 @@ use crate::clock::{self, BootTime};
 use crate::documents::NoDocument;
 use crate::keyset::Keyset;
 use crate::random;
+use crate::refresher;
 use crate::store::{Expected, Found, StoreError};
 
 /// How often an operator's write is tried again when others write at the same moment.
@@ -37,6 +38,8 @@ pub enum Refusal {
     Illegal(Illegal),
     /// There is no document to change.
     NoDocument(NoDocument),
+    /// `accept-restored` where nothing was restored.
+    NothingRestored(String),
     /// `init` without force where a document once was.
     OnceHeld(String),
     /// The store failed: a sentence.
@@ -46,9 +49,10 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NoKeyset(sentence) | Refusal::OnceHeld(sentence) | Refusal::Failed(sentence) => {
-                f.write_str(sentence)
-            }
+            Refusal::NoKeyset(sentence)
+            | Refusal::NothingRestored(sentence)
+            | Refusal::OnceHeld(sentence)
+            | Refusal::Failed(sentence) => f.write_str(sentence),
             Refusal::Illegal(illegal) => illegal.fmt(f),
             Refusal::NoDocument(why) => why.fmt(f),
         }
@@ -118,6 +122,7 @@ impl Rotator {
                     signer.forget();
                 }
                 self.tell_signer(keyset, &Arc::new(document), asked_at);
+                self.conditions.replace(&refresher::source(&keyset.name), Vec::new());
                 Ok(true)
             }
             Err(StoreError::Conflict) => {

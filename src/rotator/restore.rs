@@ -46,6 +46,12 @@ impl Rotator {
         };
         document.check(&keyset.name).map_err(|flaw| Refusal::Failed(flaw.to_string()))?;
         let publications = self.readable_publications().await?;
+        if !self.went_back(keyset, &document, &publications) {
+            return Err(Refusal::NothingRestored(format!(
+                "the store has not gone back: its document of `{}` continues what was seen before, and nothing is to be accepted",
+                keyset.name
+            )));
+        }
         let seq = self.seq_above_all(keyset, &document, &publications);
         let standby = self.standbys(keyset, &document).await.map_err(failed)?;
         let seen = livekit_keyd_core::plan::KeysetWorld {
@@ -71,6 +77,15 @@ impl Rotator {
         }
         self.tell_signer(keyset, &next, asked_at);
         Ok(next)
+    }
+
+    /// Whether this process or a publication has seen more than the store has.
+    fn went_back(&self, keyset: &Keyset, document: &Document, publications: &[(usize, Publication)]) -> bool {
+        let mark = self.signers.get(&keyset.name).and_then(|signer| signer.mark());
+        let unbelieved = mark.is_some_and(|mark| mark.admits(document).is_err());
+        let parts = publications.iter().filter_map(|(_, there)| there.vector.0.get(&keyset.name));
+        unbelieved
+            || parts.into_iter().any(|(lineage, seq)| *lineage != document.lineage || *seq > document.seq)
     }
 
     async fn readable_publications(&self) -> Result<Vec<(usize, Publication)>, Refusal> {

@@ -48,8 +48,6 @@ pub(super) fn commit(
     now: Time,
     material: &Material,
 ) -> Result<(), Illegal> {
-    // The first key succeeds none, so it may sign from this write on, which is a moment later than its plan.
-    let not_before = if matches!(cause, Cause::Bootstrap) { not_before.max(now) } else { not_before };
     if not_before < now {
         return Err(Illegal::InThePast { not_before, now });
     }

@@ -209,6 +209,7 @@ fn mistakes_outside_keysets() {
         (format!("{LEAST}owner = \"nobody-of-that-name\""), "publish[0].owner", "/etc/passwd knows no user"),
         (format!("{LEAST}owner = 4294967295"), "publish[0].owner", "number of a user"),
         (format!("{LEAST}mode = 640"), "publish[0].mode", "octal"),
+        (format!("{LEAST}mode = \"4600\""), "publish[0].mode", "0777"),
         (format!("{LEAST}mode = \"0060\""), "publish[0].mode", "nobody could read"),
         (format!("{LEAST}{long}"), "sign.socket", "the path has 104 bytes"),
         (

@@ -10,7 +10,7 @@ use std::time::Duration;
 use livekit_keyd_core::duration;
 use livekit_keyd_core::rules::{Rotation, Rules};
 
-use super::{Config, Proof, StoreConfig};
+use super::{Config, KeysetConfig, Proof, StoreConfig};
 use crate::store::vault::{VaultAuth, VaultConfig};
 
 /// The result of one look.
@@ -49,14 +49,18 @@ pub fn review(config: &Config) -> Vec<Finding> {
     if let StoreConfig::Vault(vault) = &config.store {
         findings.push(login(vault));
     }
-    findings.extend(config.keysets.iter().map(|keyset| ttl(&keyset.keyset.name, &keyset.keyset.rules)));
+    // Signers go by the rules in the documents, which rotators bring there.
+    let keysets: &[KeysetConfig] = if config.role.rotates() { &config.keysets } else { &[] };
+    findings.extend(keysets.iter().map(|config| ttl(&config.keyset.name, &config.keyset.rules)));
     if config.role.signs() {
         findings.extend(access::review(config));
     }
     findings.extend(exposure::review(config));
-    findings.extend(config.keysets.iter().map(|keyset| rotation(&keyset.keyset.name, &keyset.keyset.rules)));
-    findings.extend(proof(config));
-    findings.push(revision(config));
+    if config.role.rotates() {
+        findings.extend(keysets.iter().map(|config| rotation(&config.keyset.name, &config.keyset.rules)));
+        findings.push(proof(config));
+        findings.push(revision(config));
+    }
     findings.push(memory(config));
     findings
 }
@@ -146,13 +150,12 @@ fn rotation(keyset: &str, rules: &Rules) -> Finding {
 }
 
 /// A standing warning: nobody asks the nodes.
-fn proof(config: &Config) -> Option<Finding> {
-    config.role.rotates().then_some(())?;
+fn proof(config: &Config) -> Finding {
     match config.livekit.proof {
-        Proof::Disabled => Some(Finding::warn(
+        Proof::Disabled => Finding::warn(
             "proof",
             "no LiveKit node is asked whether it accepts a key (livekit.proof = \"disabled\"): publish_delay after a change of the key file it is taken for granted, so restart every node within that time",
-        )),
+        ),
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use livekit_keyd::config::Config;
 use livekit_keyd::config::review::{Verdict, review};
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 const EXAMPLES: [&str; 3] = ["both.toml", "rotator.toml", "signer.toml"];
 /// Ways to log in that no example takes.
@@ -121,6 +123,33 @@ fn the_reference_has_every_setting_with_its_default_and_no_other() {
             "" if words => assert_ne!(said, "–", "{setting}"),
             "" => assert_eq!(said, "–", "{setting}"),
             default => assert_eq!(said, default, "{setting}"),
+        }
+    }
+}
+
+proptest! {
+    /// However an example is cut and spliced, it is read or refused with a place, and nothing falls over.
+    #[test]
+    fn a_mangled_example_is_read_or_refused_with_places(
+        which in 0..EXAMPLES.len(),
+        cuts in proptest::collection::vec((any::<Index>(), 0..40_usize, "[\\[\\]{}=\"'.,#a-z0-9 \n\u{fc}]{0,6}"), 1..6),
+    ) {
+        let (path, text) = file(&format!("config/{}", EXAMPLES[which]));
+        let mut letters: Vec<char> = text.chars().collect();
+        for (place, length, put) in cuts {
+            let from = place.index(letters.len());
+            let to = letters.len().min(from + length);
+            letters.splice(from..to, put.chars());
+        }
+        let mangled: String = letters.into_iter().collect();
+        if let Err(errors) = Config::parse(&mangled, &path) {
+            prop_assert!(!errors.problems().is_empty(), "refused for nothing:\n{mangled}");
+            let lines = mangled.lines().count() + 1;
+            for problem in errors.problems() {
+                let place = problem.place.expect("a place");
+                prop_assert!((1..=lines).contains(&place.line), "{problem:?}");
+                prop_assert!(!problem.sentence.is_empty());
+            }
         }
     }
 }

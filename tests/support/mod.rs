@@ -7,6 +7,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod daemon;
+pub(crate) mod deployment;
 pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod livekit;

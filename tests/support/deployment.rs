@@ -1,0 +1,113 @@
+//! A daemon on a real OpenBao with durations that a test can wait for, and what it keeps there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::daemon::Daemon;
+use super::eventually::{PATIENCE, eventually};
+use super::openbao::OpenBao;
+
+/// A rotation's durations: the shortest that leave LiveKit the time to restart.
+pub(crate) const RULES: &str = "\
+    max_token_ttl = \"3s\"\n\
+    clock_skew = \"200ms\"\n\
+    refresh_interval = \"500ms\"\n\
+    overlap = \"5s\"\n\
+    activation_lead = \"2s\"\n\
+    publish_delay = \"5s\"\n";
+
+/// A configuration of keyset `apps` in OpenBao, whose token lies in `{dir}/token`.
+pub(crate) fn config(bao: &OpenBao, role: &str, rules: &str) -> String {
+    let publish = "[[publish]]\nkind = \"key_file\"\npath = \"{dir}/keys.yaml\"\nmode = \"0600\"\n";
+    let publish = if role == "signer" { "" } else { publish };
+    let caller = "[[caller]]\nname = \"test\"\nuid = UID\nkeyset = \"apps\"\nallowed_rooms = [\"*\"]\nallowed_identities = [\"*\"]\nallowed_grants = [\"*\"]\n";
+    let caller = if role == "rotator" { "" } else { caller };
+    format!(
+        "role = \"{role}\"\n\
+         [livekit]\nproof = \"disabled\"\n\
+         [store]\nkind = \"vault\"\n[store.vault]\naddress = \"{}\"\nmount = \"secret\"\n\
+         [store.vault.auth]\nmethod = \"token_file\"\ntoken_file_path = \"{{dir}}/token\"\n\
+         [[keyset]]\nname = \"apps\"\npath = \"livekit/apps\"\n{rules}\n{publish}{}",
+        bao.address(),
+        caller.replace("UID", &rustix::process::getuid().as_raw().to_string()),
+    )
+}
+
+/// A daemon with that configuration, its token in place, started.
+pub(crate) fn start(bao: &OpenBao, role: &str, rules: &str) -> Daemon {
+    let mut daemon = Daemon::new(&config(bao, role, rules));
+    fs::write(daemon.folder().join("token"), bao.token()).expect("the token is written");
+    daemon.start_again();
+    daemon
+}
+
+/// Where it publishes its keys.
+pub(crate) fn key_file(daemon: &Daemon) -> PathBuf {
+    daemon.folder().join("keys.yaml")
+}
+
+/// The ids and secrets in its key file.
+pub(crate) fn keys(daemon: &Daemon) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(key_file(daemon)).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let pair = |line: &str| {
+        let (id, secret) = line.split_once(": ")?;
+        Some((id.trim_matches('"').to_owned(), secret.trim_matches('"').to_owned()))
+    };
+    lines.filter_map(pair).collect()
+}
+
+/// The keyset as the daemon's status has it.
+pub(crate) fn keyset(daemon: &Daemon) -> Value {
+    daemon.admin().get("/v1/status").1["keysets"][0].clone()
+}
+
+/// Waits until one key signs, two proven ones stand by, and nothing is left over.
+pub(crate) fn wait_until_steady(daemon: &Daemon) {
+    eventually(PATIENCE, "the keyset is steady", || {
+        let keyset = keyset(daemon);
+        let phases = &keyset["phases"];
+        let none = |phase: &str| phases[phase].as_u64().unwrap_or(0) == 0;
+        let keys = keyset["keys"].as_array().cloned().unwrap_or_default();
+        let proven = keys.iter().filter(|key| key["phase"] == "standby" && !key["proven_at"].is_null());
+        phases["active"] == 1 && proven.count() == 2 && none("scheduled") && none("retiring") && none("retired")
+    });
+}
+
+/// The id of the key that signs now.
+pub(crate) fn active(daemon: &Daemon) -> Option<String> {
+    let keyset = keyset(daemon);
+    let active = keyset["keys"].as_array()?.iter().find(|key| key["phase"] == "active")?["id"].as_str()?.to_owned();
+    Some(active)
+}
+
+/// A token that may join, as the signing socket answers it.
+pub(crate) fn mint(daemon: &Daemon) -> (u16, Value) {
+    let request = json!({"identity": "alice", "room": "demo", "grants": {"video": {"roomJoin": true}}});
+    daemon.sign().post("/v1/tokens", &request)
+}
+
+/// Everything that OpenBao still gives of every version of every path below `livekit/`, as text.
+pub(crate) fn all_versions(bao: &OpenBao) -> String {
+    let mut text = String::new();
+    let mut folders = vec!["livekit/".to_owned()];
+    while let Some(folder) = folders.pop() {
+        let listed = bao.call("LIST", &format!("secret/metadata/{folder}"), &Value::Null).json();
+        for name in listed["data"]["keys"].as_array().cloned().unwrap_or_default() {
+            let path = format!("{folder}{}", name.as_str().expect("a name"));
+            if path.ends_with('/') {
+                folders.push(path);
+                continue;
+            }
+            let metadata = bao.succeed("GET", &format!("secret/metadata/{path}"), &Value::Null);
+            for version in metadata["data"]["versions"].as_object().expect("versions").keys() {
+                let read = bao.call("GET", &format!("secret/data/{path}?version={version}"), &Value::Null);
+                text.push_str(&read.text());
+            }
+        }
+    }
+    text
+}

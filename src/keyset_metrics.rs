@@ -16,6 +16,7 @@ use prometheus::{GaugeVec, Opts};
 
 use crate::clock;
 use crate::signer::Signer;
+use crate::store::Store;
 
 /// One scrape's gauges.
 struct Gauges {
@@ -25,6 +26,7 @@ struct Gauges {
     last_rotation: GaugeVec,
     next_rotation: GaugeVec,
     seq: GaugeVec,
+    login_expiry: GaugeVec,
 }
 
 const PER_KEY: [&str; 2] = ["keyset", "key_id"];
@@ -49,29 +51,46 @@ impl Gauges {
                 &["keyset"],
             )?,
             seq: gauge("document_seq", "The seq of the last good document.", &["keyset"])?,
+            login_expiry: gauge(
+                "store_token_expiry_timestamp_seconds",
+                "Until when the login to the store lives; none for one that never ends.",
+                &[],
+            )?,
         })
     }
 
-    fn all(&self) -> [&GaugeVec; 6] {
-        [&self.phase, &self.created, &self.not_after, &self.last_rotation, &self.next_rotation, &self.seq]
+    fn all(&self) -> [&GaugeVec; 7] {
+        [
+            &self.phase,
+            &self.created,
+            &self.not_after,
+            &self.last_rotation,
+            &self.next_rotation,
+            &self.seq,
+            &self.login_expiry,
+        ]
     }
 }
 
 /// A collector over the documents of all keysets.
 pub struct KeysetMetrics {
+    store: Arc<Store>,
     signers: Arc<BTreeMap<String, Arc<Signer>>>,
     descriptions: Vec<Desc>,
 }
 
 impl KeysetMetrics {
-    /// Over these signers.
+    /// Over these signers and their store.
     ///
     /// # Errors
     /// A metric's name is not one.
-    pub fn new(signers: Arc<BTreeMap<String, Arc<Signer>>>) -> prometheus::Result<KeysetMetrics> {
+    pub fn new(
+        store: Arc<Store>,
+        signers: Arc<BTreeMap<String, Arc<Signer>>>,
+    ) -> prometheus::Result<KeysetMetrics> {
         let gauges = Gauges::new()?;
         let descriptions = gauges.all().iter().flat_map(|gauge| gauge.desc()).cloned().collect();
-        Ok(KeysetMetrics { signers, descriptions })
+        Ok(KeysetMetrics { store, signers, descriptions })
     }
 }
 
@@ -83,6 +102,9 @@ impl Collector for KeysetMetrics {
     fn collect(&self) -> Vec<MetricFamily> {
         let Ok(gauges) = Gauges::new() else { return Vec::new() };
         let now = clock::now();
+        if let Some(expiry) = self.store.session().and_then(|session| session.expires_at) {
+            gauges.login_expiry.with_label_values::<&str>(&[]).set(seconds(expiry));
+        }
         for (name, signer) in self.signers.iter() {
             if let Some(keyring) = signer.keyring().as_ref() {
                 show(&gauges, name, &keyring.document, now);

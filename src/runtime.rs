@@ -165,12 +165,13 @@ impl Parts {
             (name.clone(), Arc::new(Signer::new(name, key_metrics.clone(), mark)))
         };
         let signers = Arc::new(config.keysets.iter().map(signer).collect::<BTreeMap<_, _>>());
-        let keyset_metrics = KeysetMetrics::new(Arc::clone(&signers)).map_err(because)?;
+        let store = Arc::new(Store::new(backend, health));
+        let keyset_metrics = KeysetMetrics::new(Arc::clone(&store), Arc::clone(&signers)).map_err(because)?;
         registry.register(Box::new(keyset_metrics)).map_err(because)?;
         let process = prometheus::process_collector::ProcessCollector::for_self();
         registry.register(Box::new(process)).map_err(because)?;
         Ok(Parts {
-            store: Arc::new(Store::new(backend, health)),
+            store,
             keysets: Arc::new(ArcSwap::from_pointee(keysets(config))),
             signers,
             conditions: Arc::default(),

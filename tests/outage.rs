@@ -25,9 +25,9 @@ fn a_signer_changes_keys_on_time_without_the_store_and_stops_when_its_lease_ends
     assert_eq!(status, 202, "{rotated}");
     let next = rotated["key_id"].as_str().expect("a committed key").to_owned();
     eventually(PATIENCE, "the signer has read of the commitment", || {
-        deployment::keyset(&signer)["keys"].as_array().is_some_and(|keys| {
-            keys.iter().any(|key| key["id"] == next && !key["not_before"].is_null())
-        })
+        deployment::keyset(&signer)["keys"]
+            .as_array()
+            .is_some_and(|keys| keys.iter().any(|key| key["id"] == next && !key["not_before"].is_null()))
     });
     let by_first = deployment::mint(&signer).1;
     bao.stop();

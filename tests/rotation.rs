@@ -89,7 +89,11 @@ fn a_scheduled_rotation_refuses_nobody_and_costs_one_restart() {
     assert!(seen.by_key.len() >= 2, "two keys have signed: {:?}", seen.by_key);
     assert!(seen.by_key.values().sum::<usize>() > 100, "{:?}", seen.by_key);
 
-    assert_eq!(livekit.validate(&forge(&first, &secret)).expect("an answer").status, 401, "retired means refused");
+    assert_eq!(
+        livekit.validate(&forge(&first, &secret)).expect("an answer").status,
+        401,
+        "retired means refused"
+    );
     let versions = deployment::all_versions(&bao);
     assert!(!versions.contains(&secret), "the retired secret is in no version of any path");
     assert!(versions.contains(deployment::keys(&daemon).values().next().expect("a key")));

@@ -73,14 +73,19 @@ pub(crate) fn wait_until_steady(daemon: &Daemon) {
         let none = |phase: &str| phases[phase].as_u64().unwrap_or(0) == 0;
         let keys = keyset["keys"].as_array().cloned().unwrap_or_default();
         let proven = keys.iter().filter(|key| key["phase"] == "standby" && !key["proven_at"].is_null());
-        phases["active"] == 1 && proven.count() == 2 && none("scheduled") && none("retiring") && none("retired")
+        phases["active"] == 1
+            && proven.count() == 2
+            && none("scheduled")
+            && none("retiring")
+            && none("retired")
     });
 }
 
 /// The id of the key that signs now.
 pub(crate) fn active(daemon: &Daemon) -> Option<String> {
     let keyset = keyset(daemon);
-    let active = keyset["keys"].as_array()?.iter().find(|key| key["phase"] == "active")?["id"].as_str()?.to_owned();
+    let active =
+        keyset["keys"].as_array()?.iter().find(|key| key["phase"] == "active")?["id"].as_str()?.to_owned();
     Some(active)
 }
 

@@ -1,4 +1,4 @@
-.PHONY: test lint servers
+.PHONY: test lint servers bench
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -12,3 +12,7 @@ lint:
 # What the tests run beside livekit-keyd, in a cache outside of the checkout.
 servers:
 	tests/support/install
+
+# Signing speed against its peers, in one run; rewrites docs/benchmarks.md. Takes about ten minutes, most of it the build.
+bench: servers
+	cargo bench --bench signing

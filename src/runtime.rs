@@ -71,6 +71,16 @@ pub fn run(config: Config) -> Result<(), CannotStart> {
     ended
 }
 
+/// Makes a keyset's document without a daemon, straight in the store.
+///
+/// # Errors
+/// What stands in the way.
+pub async fn init(config: &Config, keyset: &str, force: bool) -> Result<bool, CannotStart> {
+    let registry = Registry::new();
+    let rotator = Parts::new(config, &registry)?.rotator(config, &registry)?;
+    rotator.init(keyset, force).await.map(|initialized| initialized.created).map_err(because)
+}
+
 /// From the first socket to the last answer.
 async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     let registry = Registry::new();

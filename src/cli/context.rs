@@ -126,6 +126,14 @@ impl Context {
         Ok(Client::new(kind, found.path))
     }
 
+    /// Whether anybody listens on the admin socket.
+    ///
+    /// # Errors
+    /// As [`Context::admin`].
+    pub fn daemon_listens(&self) -> Result<bool, Failure> {
+        Ok(std::os::unix::net::UnixStream::connect(self.admin()?.path()).is_ok())
+    }
+
     /// What the daemon says of itself.
     ///
     /// # Errors

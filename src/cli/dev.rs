@@ -2,7 +2,7 @@
 
 mod welcome;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,9 @@ use crate::{clock, runtime};
 const KEYSET: &str = "default";
 /// How often the daemon that starts beside is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// Where metrics are served when nobody says where.
+const USUAL_METRICS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7899));
 
 /// What `dev` can be told.
 #[derive(Args, Debug)]
@@ -83,13 +86,24 @@ fn configure(dir: &Path, options: &Options) -> Result<Config, Failure> {
         uid: rustix::process::getuid().as_raw(),
         revision: clock::now().as_millis().unsigned_abs(),
         rotate_every: options.rotate_every,
-        metrics: options.metrics,
+        metrics: options.metrics.or_else(another_address),
     };
     let text = dev.text().map_err(|error| Failure::misuse(format!("--rotate-every: {error}")))?;
     let path = dir.join("keyd.toml");
     std::fs::write(&path, text)
         .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
     Config::load(&path).map_err(|errors| Failure::misuse(errors.to_string()))
+}
+
+/// Another address for metrics, where the usual one is taken: a look around needs no particular port.
+fn another_address() -> Option<SocketAddr> {
+    let free = |address: SocketAddr| TcpListener::bind(address).and_then(|listener| listener.local_addr());
+    if free(USUAL_METRICS).is_ok() {
+        return None;
+    }
+    let address = free(SocketAddr::from((USUAL_METRICS.ip(), 0))).ok()?;
+    remark(&format!("{USUAL_METRICS} is taken: metrics are served at {address}"));
+    Some(address)
 }
 
 /// Makes the keyset once the daemon listens, and says what to try.

@@ -29,8 +29,13 @@ pub(crate) trait Group: Default + PartialEq {
     /// Its member of the claims.
     const NAME: &'static str;
 
+    /// All its flags, as an array: they are compared on each request.
+    type Flags<'a>: IntoIterator<Item = Flag<&'a mut Option<bool>>>
+    where
+        Self: 'a;
+
     /// All its flags.
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>>;
+    fn flags(&mut self) -> Self::Flags<'_>;
 }
 
 /// All rights of a token.
@@ -87,6 +92,14 @@ impl Grants {
         names
     }
 
+    /// The first of [`Grants::granted`] that no pattern allows.
+    pub fn beyond(&self, allowed: &[GrantPattern]) -> Option<String> {
+        if allowed.iter().any(GrantPattern::allows_all) {
+            return None;
+        }
+        self.granted().into_iter().find(|name| !allowed.iter().any(|pattern| pattern.allows(name)))
+    }
+
     /// The rights that reach every room, whatever `room` says.
     pub fn reaching_every_room(&self) -> Vec<&'static str> {
         let video = &self.video;
@@ -130,6 +143,11 @@ impl GrantPattern {
         })
     }
 
+    /// Whether it covers every grant.
+    pub fn allows_all(&self) -> bool {
+        self.0 == "*"
+    }
+
     /// Whether it covers a grant's name.
     pub fn allows(&self, name: &str) -> bool {
         match self.0.strip_suffix('*') {
@@ -142,7 +160,7 @@ impl GrantPattern {
     /// All names that can be listed.
     pub fn known() -> Vec<String> {
         fn names<G: Group>(known: &mut Vec<String>) {
-            known.extend(G::default().flags().iter().map(|flag| format!("{}.{}", G::NAME, flag.name)));
+            known.extend(G::default().flags().into_iter().map(|flag| format!("{}.{}", G::NAME, flag.name)));
         }
         let mut known = vec!["video.destinationRoom".to_owned(), "roomConfig".to_owned()];
         known.extend(crate::claims::Kind::ALL.iter().map(|kind| format!("kind.{}", kind.as_str())));

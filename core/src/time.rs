@@ -8,7 +8,7 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since the Unix epoch, written as RFC 3339 in UTC.
@@ -71,11 +71,50 @@ impl Sub<Duration> for Time {
     }
 }
 
+/// As RFC 3339 has it, without a fraction where there is none. Each token's answer has two, so no allocation here.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = if self.0 % 1000 == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
-        f.write_str(&self.to_utc().to_rfc3339_opts(format, true))
+        let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
+        let (year, month, day) = date(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (place, digits, number) in [
+            (0, 4, year),
+            (5, 2, month),
+            (8, 2, day),
+            (11, 2, hour),
+            (14, 2, minute),
+            (17, 2, second),
+            (20, 3, millis),
+        ] {
+            put(&mut text[place..place + digits], number);
+        }
+        if millis == 0 {
+            text[19] = b'Z';
+        }
+        let length = if millis == 0 { 20 } else { 24 };
+        f.write_str(std::str::from_utf8(&text[..length]).unwrap_or_default())
     }
+}
+
+/// The last digits of a number, as many as there is room for.
+fn put(room: &mut [u8], mut number: i64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + (number % 10).unsigned_abs() as u8;
+        number /= 10;
+    }
+}
+
+/// The Gregorian date of a day since 1970, by counting in years that begin in March and eras of 400 years.
+fn date(day: i64) -> (i64, i64, i64) {
+    let since_era_0 = day + 719_468;
+    let (era, day) = (since_era_0 / 146_097, since_era_0 % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * day + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    (year, month, day - (153 * march_month + 2) / 5 + 1)
 }
 
 impl fmt::Debug for Time {
@@ -117,6 +156,14 @@ mod tests {
         assert_eq!(Time::MAX + Duration::MAX, Time::MAX);
         assert_eq!(Time::from_millis(5) - Duration::MAX, Time::MIN);
         assert_eq!(Time::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn every_day_until_9999_is_written_as_the_calendar_has_it() {
+        for day in 0..=2_932_896 {
+            let time = Time::from_millis(day * 86_400_000 + 45_296_000);
+            assert_eq!(time.to_string(), time.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod answer;
 pub mod callers;
+mod connections;
 pub mod peer;
 pub mod report;
 pub mod server;

@@ -3,8 +3,10 @@
 //! hyper is used directly. A request is handled on its connection's task; what the
 //! handler knows of a connection is resolved when it begins.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -12,13 +14,14 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{oneshot, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::answer::{self, Answer};
+use super::connections::{Activity, OpenConnections};
 
 /// What a server bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,9 @@ impl Accept for tokio::net::TcpListener {
     }
 }
 
+/// The largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 64 * 1024;
+
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
 
@@ -98,16 +104,20 @@ impl<H: Handler> Server<H> {
         self,
         listener: L,
         know: impl Fn(&L::Stream) -> std::io::Result<H::Connection> + Send,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) {
-        let places = Arc::new(Semaphore::new(self.limits.max_connections));
-        let mut tasks = JoinSet::new();
-        let mut stopping = stop.clone();
+        let mut open = OpenConnections::new(self.limits.idle_timeout, self.connections.clone());
+        let mut tick = tokio::time::interval(open.tick());
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let stream = tokio::select! {
                 accepted = listener.accept() => accepted,
-                Some(_) = tasks.join_next() => continue,
-                _ = stopping.wait_for(|stop| *stop) => break,
+                () = open.one_has_ended() => continue,
+                _ = tick.tick() => {
+                    open.close_idle();
+                    continue;
+                }
+                _ = stop.wait_for(|stop| *stop) => break,
             };
             let mut stream = match stream {
                 Ok(stream) => stream,
@@ -118,24 +128,17 @@ impl<H: Handler> Server<H> {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            if open.len() >= self.limits.max_connections {
                 let _ = stream.write_all(TOO_MANY).await;
                 continue;
-            };
+            }
             let Ok(connection) = know(&stream) else { continue };
-            let served = serve_one(Arc::clone(&self.handler), connection, stream, self.limits, stop.clone());
-            let open = self.connections.clone();
-            open.inc();
-            tasks.spawn(async move {
-                served.await;
-                open.dec();
-                drop(place);
-            });
+            let (handler, limits) = (Arc::clone(&self.handler), self.limits);
+            open.add(|ends, activity| serve_one(handler, connection, stream, limits, ends, activity));
         }
         drop(listener);
-        let drained = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.limits.drain_timeout, drained).await.is_err() {
-            tracing::warn!("{} connections did not end within drain_timeout and are cut", tasks.len());
+        if tokio::time::timeout(self.limits.drain_timeout, open.drain()).await.is_err() {
+            tracing::warn!("{} connections did not end within drain_timeout and are cut", open.len());
         }
     }
 }
@@ -145,22 +148,25 @@ async fn serve_one<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'stati
     connection: H::Connection,
     stream: S,
     limits: Limits,
-    mut stop: watch::Receiver<bool>,
+    ends: oneshot::Receiver<()>,
+    activity: Arc<Activity>,
 ) {
-    let connection = &connection;
-    let handler = &*handler;
+    let (handler, connection, activity) = (&*handler, &connection, &*activity);
     let service = service_fn(move |request| async move {
-        Ok::<_, std::convert::Infallible>(respond(handler, connection, request, limits).await)
+        activity.begins();
+        let answer = respond(handler, connection, request, limits).await;
+        activity.ends();
+        Ok::<_, std::convert::Infallible>(answer)
     });
     let mut builder = http1::Builder::new();
     // The other end is on this machine and has the same clock.
-    builder.auto_date_header(false).timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout);
-    builder.max_buf_size(64 * 1024);
+    builder.auto_date_header(false).max_buf_size(LARGEST_HEAD);
     let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
+        biased;
         // A connection that ends badly is its client's affair.
         _ = served.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => served.as_mut().graceful_shutdown(),
+        _ = ends => served.as_mut().graceful_shutdown(),
     }
     let _ = served.await;
 }
@@ -173,7 +179,13 @@ async fn respond<H: Handler>(
 ) -> Answer {
     let (head, body) = request.into_parts();
     let most = handler.max_body(head.uri.path(), limits.max_body);
-    match tokio::time::timeout(limits.body_timeout, read(body, most)).await {
+    let mut reading = std::pin::pin!(read(body, most));
+    // The body has nearly always come with the head: then no timer is made.
+    let body = match poll_once(reading.as_mut()).await {
+        Some(body) => Ok(body),
+        None => tokio::time::timeout(limits.body_timeout, reading).await,
+    };
+    match body {
         Ok(Ok(body)) => handler.answer(connection, &head, &body).await,
         Ok(Err(refusal)) => refusal,
         Err(_) => closing(answer::problem(
@@ -183,6 +195,15 @@ async fn respond<H: Handler>(
             "",
         )),
     }
+}
+
+/// What a future gives at once, if anything.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// A body whole, nearly always in one piece, which is not copied then.

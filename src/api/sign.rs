@@ -7,7 +7,7 @@ mod tokens;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use hyper::http::request::Parts;
@@ -51,27 +51,36 @@ impl SignApi {
         SignConnection { peer, resolved: RwLock::new((callers, caller)) }
     }
 
-    #[expect(clippy::result_large_err, reason = "the refusal is an answer, and is sent at once")]
-    fn caller(&self, connection: &SignConnection) -> Result<Arc<ResolvedCaller>, Answer> {
+    /// Answers for the connection's caller. Nothing that connections share is counted up or locked for it.
+    fn for_caller(
+        &self,
+        connection: &SignConnection,
+        answer: impl FnOnce(&ResolvedCaller) -> Answer,
+    ) -> Answer {
         let callers = self.callers.load();
-        let known = connection.resolved.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let caller = if Arc::ptr_eq(&known.0, &callers) {
-            known.1.clone()
-        } else {
-            drop(known);
-            let callers = Arc::clone(&callers);
-            let caller = callers.find(&connection.peer).cloned();
-            let mut known = connection.resolved.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            *known = (callers, caller.clone());
-            caller
-        };
-        caller.ok_or_else(|| {
-            self.metrics.nobody();
-            let Peer { uid, gids } = &connection.peer;
-            let detail =
-                format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
-            answer::problem(StatusCode::FORBIDDEN, "denied:no-caller", &detail, "")
-        })
+        let known = connection.resolved.read().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&known.0, &callers) {
+            return match known.1.as_deref() {
+                Some(caller) => answer(caller),
+                None => self.nobody(&connection.peer),
+            };
+        }
+        drop(known);
+        let caller = callers.find(&connection.peer).cloned();
+        let mut known = connection.resolved.write().unwrap_or_else(PoisonError::into_inner);
+        *known = (Arc::clone(&callers), caller.clone());
+        drop(known);
+        match caller {
+            Some(caller) => answer(&caller),
+            None => self.nobody(&connection.peer),
+        }
+    }
+
+    fn nobody(&self, Peer { uid, gids }: &Peer) -> Answer {
+        self.metrics.nobody();
+        let detail =
+            format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
+        answer::problem(StatusCode::FORBIDDEN, "denied:no-caller", &detail, "")
     }
 }
 
@@ -80,22 +89,14 @@ impl Handler for SignApi {
 
     async fn answer(&self, connection: &SignConnection, head: &Parts, body: &[u8]) -> Answer {
         match (&head.method, head.uri.path()) {
-            (&Method::POST, "/v1/tokens") => match self.caller(connection) {
-                Ok(caller) => self.tokens(&caller, body),
-                Err(refusal) => refusal,
-            },
-            (&Method::POST, "/v1/tokens/batch") => match self.caller(connection) {
-                Ok(caller) => self.batch(&caller, body),
-                Err(refusal) => refusal,
-            },
-            (&Method::POST, "/v1/tokens/verify") => match self.caller(connection) {
-                Ok(caller) => self.verify(&caller, body),
-                Err(refusal) => refusal,
-            },
-            (&Method::GET, "/v1/keys") => match self.caller(connection) {
-                Ok(caller) => keys::list(&caller, head),
-                Err(refusal) => refusal,
-            },
+            (&Method::POST, "/v1/tokens") => self.for_caller(connection, |caller| self.tokens(caller, body)),
+            (&Method::POST, "/v1/tokens/batch") => {
+                self.for_caller(connection, |caller| self.batch(caller, body))
+            }
+            (&Method::POST, "/v1/tokens/verify") => {
+                self.for_caller(connection, |caller| self.verify(caller, body))
+            }
+            (&Method::GET, "/v1/keys") => self.for_caller(connection, |caller| keys::list(caller, head)),
             (&Method::GET, "/healthz") => telemetry::healthy(),
             (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),
             (_, "/v1/tokens" | "/v1/tokens/batch" | "/v1/tokens/verify") => answer::wrong_method("POST"),

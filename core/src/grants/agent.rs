@@ -25,9 +25,11 @@ pub struct AgentGrant {
 impl Group for AgentGrant {
     const NAME: &'static str = "agent";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 4];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
         let flag = |name, value| Flag { name, default: false, value };
-        vec![
+        [
             flag("admin", &mut self.admin),
             flag("simulationAdmin", &mut self.simulation_admin),
             flag("databaseAdmin", &mut self.database_admin),
@@ -54,8 +56,10 @@ pub struct AgentEndpointGrant {
 impl Group for AgentEndpointGrant {
     const NAME: &'static str = "agentEndpoint";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
-        vec![Flag { name: "call", default: false, value: &mut self.call }]
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 1];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
+        [Flag { name: "call", default: false, value: &mut self.call }]
     }
 }
 
@@ -92,9 +96,11 @@ pub struct AgentThreadGrant {
 impl Group for AgentThreadGrant {
     const NAME: &'static str = "agentThread";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 6];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
         let flag = |name, value| Flag { name, default: false, value };
-        vec![
+        [
             flag("all", &mut self.all),
             flag("list", &mut self.list),
             flag("create", &mut self.create),

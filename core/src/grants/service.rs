@@ -19,8 +19,10 @@ pub struct SipGrant {
 impl Group for SipGrant {
     const NAME: &'static str = "sip";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
-        vec![
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 2];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
+        [
             Flag { name: "admin", default: false, value: &mut self.admin },
             Flag { name: "call", default: false, value: &mut self.call },
         ]
@@ -39,8 +41,10 @@ pub struct InferenceGrant {
 impl Group for InferenceGrant {
     const NAME: &'static str = "inference";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
-        vec![Flag { name: "perform", default: false, value: &mut self.perform }]
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 1];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
+        [Flag { name: "perform", default: false, value: &mut self.perform }]
     }
 }
 
@@ -56,7 +60,9 @@ pub struct ObservabilityGrant {
 impl Group for ObservabilityGrant {
     const NAME: &'static str = "observability";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
-        vec![Flag { name: "write", default: false, value: &mut self.write }]
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 1];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
+        [Flag { name: "write", default: false, value: &mut self.write }]
     }
 }

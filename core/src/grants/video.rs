@@ -81,10 +81,12 @@ pub struct VideoGrant {
 impl Group for VideoGrant {
     const NAME: &'static str = "video";
 
-    fn flags(&mut self) -> Vec<Flag<&mut Option<bool>>> {
+    type Flags<'a> = [Flag<&'a mut Option<bool>>; 15];
+
+    fn flags(&mut self) -> Self::Flags<'_> {
         let data = self.can_publish.unwrap_or(true);
         let flag = |name, default, value| Flag { name, default, value };
-        vec![
+        [
             flag("roomCreate", false, &mut self.room_create),
             flag("roomList", false, &mut self.room_list),
             flag("roomRecord", false, &mut self.room_record),

@@ -61,11 +61,7 @@ impl Policy {
 
     fn grants(&self, profile: Option<&Profile>, request: &TokenRequest) -> Result<Grants, Problem> {
         let Some(profile) = profile else {
-            let missing = request
-                .grants
-                .granted()
-                .into_iter()
-                .find(|name| !any_allows(&self.caller.allowed_grants, name));
+            let missing = request.grants.beyond(&self.caller.allowed_grants);
             return match missing {
                 None => Ok(request.grants.clone()),
                 Some(name) => Err(Problem::denied(
@@ -96,7 +92,7 @@ impl Policy {
 
     fn within_the_keyset(&self, grants: &Grants) -> Result<(), Problem> {
         let Some(allowed) = &self.keyset_grants else { return Ok(()) };
-        match grants.granted().into_iter().find(|name| !any_allows(allowed, name)) {
+        match grants.beyond(allowed) {
             None => Ok(()),
             Some(name) => {
                 let detail = format!("{name} is not in the keyset's allowed_grants");

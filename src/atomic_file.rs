@@ -37,6 +37,29 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Removes what killed processes left in a folder when they replaced files whose names are `wanted`. Only for a caller
+/// that keeps all other writers of these files away meanwhile.
+///
+/// # Errors
+/// As the operating system has it.
+pub fn remove_leftovers(folder: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().and_then(replaced_by).is_some_and(&wanted) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Which file a temporary one was to replace.
+fn replaced_by(temporary: &str) -> Option<&str> {
+    let (name, id) = temporary.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    is_id.then_some(name)
+}
+
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut temporary = std::ffi::OsString::from(".");
@@ -74,6 +97,23 @@ mod tests {
         replace(&blocked, b"new", 0o600, Owner::default()).expect_err("a folder is in the way");
         assert_eq!(fs::read(&path).expect("the file"), b"old");
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 2);
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names =
+            ["keys.yaml", ".keys.yaml.12.tmp", ".other.yaml.7.tmp", ".keys.yaml.tmp", ".keys.yaml.lock"];
+        for name in names {
+            fs::write(folder.path().join(name), "x").expect("a file");
+        }
+        let temporary = beside(&folder.path().join("keys.yaml")).expect("a name");
+        fs::write(&temporary, "x").expect("a file");
+        remove_leftovers(folder.path(), |name| name == "keys.yaml").expect("removed");
+        let entries = fs::read_dir(folder.path()).expect("the folder");
+        let mut left: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".keys.yaml.lock", ".keys.yaml.tmp", ".other.yaml.7.tmp", "keys.yaml"]);
     }
 
     #[test]

@@ -47,6 +47,12 @@ impl KeyFile {
         if self.read()? != *there {
             return Err(PublishError::Changed);
         }
+        let (folder, name) = (self.path.parent(), self.path.file_name().and_then(std::ffi::OsStr::to_str));
+        if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
+            // A process that was killed left its copy, with secrets that would outlive their keys.
+            atomic_file::remove_leftovers(folder, |replaced| Some(replaced) == name)
+                .map_err(|error| self.failed("tidy up beside", &error))?;
+        }
         let text = yaml::write(wanted);
         atomic_file::replace(&self.path, text.as_bytes(), self.mode, self.owner)
             .map_err(|error| self.failed("write", &error))

@@ -7,6 +7,7 @@ mod execute;
 mod metrics;
 mod observe;
 mod operate;
+mod protection;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -92,8 +93,10 @@ impl Rotator {
 
     /// Works until told to stop.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut safe = false;
         loop {
             let pause = self.reconcile().await;
+            safe = safe || self.paths_are_safe().await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.state.poke.notified() => {}

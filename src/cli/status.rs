@@ -97,7 +97,12 @@ fn store(store: &StoreStatus, now: Time, screen: &Screen) -> String {
         None => "has not answered since this process started".to_owned(),
     };
     if store.reachable {
-        return format!("{}, {last}", store.kind);
+        return match &store.message {
+            None => format!("{}, {last}", store.kind),
+            Some(why) => {
+                format!("{}, {last}, and then {}: {why}", store.kind, screen.paint(Hue::Bad, "refused"))
+            }
+        };
     }
     let why = store.message.as_deref().unwrap_or("no reason was given");
     format!("{}, {}, {last}: {why}", store.kind, screen.paint(Hue::Bad, "unreachable"))

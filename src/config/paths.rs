@@ -6,6 +6,7 @@ use super::keyset::Section as Keyset;
 use super::livekit::Section as LiveKit;
 use super::reader::{Context, Spot};
 use super::setting::Setting;
+use crate::store::path;
 
 /// A path in the store: parts with slashes between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,24 +27,15 @@ impl StorePath {
     }
 }
 
-/// The longest part that a file system takes, with room for an ending.
-const LONGEST_PART: usize = 200;
-
 impl Setting for StorePath {
     fn read(value: &DeValue<'_>) -> Result<StorePath, String> {
         let path = String::read(value)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let sound = |part: &str| {
-            !part.is_empty()
-                && part.len() <= LONGEST_PART
-                && !part.starts_with('.')
-                && part.chars().all(plain)
-        };
-        if path.split('/').all(sound) {
+        if path::is_sound(&path) {
             return Ok(StorePath(path));
         }
         Err(format!(
-            "must be a path in the store like \"livekit/keysets/default\": letters, digits, `-`, `_` and `.`, no leading slash and no part that begins with a dot; this is `{path}`"
+            "must be a path in the store like \"livekit/keysets/default\": {}; this is `{path}`",
+            path::FORM
         ))
     }
 

@@ -1,18 +1,20 @@
 //! A folder of files, for one machine: the same layout as in Vault, the same check-and-set.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+mod lock;
+
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Expected, Found, StoreError};
 use crate::atomic_file::{self, Owner};
+use lock::{Lock, Locked, NoLock};
 
 /// What a file holds beside the value.
 #[derive(Serialize, Deserialize)]
@@ -25,28 +27,44 @@ struct Envelope<T> {
 #[derive(Clone, Debug)]
 pub struct FileStore {
     folder: Arc<PathBuf>,
+    lock: Lock,
 }
 
 impl FileStore {
-    /// Opens a folder, or makes it.
+    /// Opens a folder, or makes it. Half-written files of processes that were killed are removed: they hold secrets.
     ///
     /// # Errors
-    /// It cannot be made, or others can read it.
+    /// It cannot be made, belongs to somebody else, or others can read it.
     pub fn open(folder: &Path) -> Result<FileStore, StoreError> {
-        let store = FileStore { folder: Arc::new(folder.to_owned()) };
+        let store = FileStore { folder: Arc::new(folder.to_owned()), lock: Lock::of(folder) };
         make_folder(folder).map_err(|error| store.failed("open", "", &error))?;
-        let mode = fs::metadata(folder).map_err(|error| store.failed("open", "", &error))?.mode();
-        if mode & 0o077 != 0 {
+        store.check_access()?;
+        let _locked = store.lock()?;
+        remove_all_leftovers(folder).map_err(|error| store.failed("tidy up", "", &error))?;
+        Ok(store)
+    }
+
+    fn check_access(&self) -> Result<(), StoreError> {
+        let shown = self.folder.display();
+        let metadata = fs::metadata(&*self.folder).map_err(|error| self.failed("open", "", &error))?;
+        let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if owner != own {
             return Err(StoreError::Refused {
                 sentence: format!(
-                    "the store's folder {} can be read by others (mode {:03o}): run `chmod 700 {}`",
-                    folder.display(),
-                    mode & 0o777,
-                    folder.display()
+                    "the store's folder {shown} belongs to the user with number {owner}, who can read it, and this process runs as {own}: run it as that user, or run `chown -R {own} {shown}`"
                 ),
             });
         }
-        Ok(store)
+        let mode = metadata.mode();
+        if mode & 0o077 != 0 {
+            return Err(StoreError::Refused {
+                sentence: format!(
+                    "the store's folder {shown} can be read by others (mode {:03o}): run `chmod 700 {shown}`",
+                    mode & 0o777,
+                ),
+            });
+        }
+        Ok(())
     }
 
     pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
@@ -70,7 +88,13 @@ impl FileStore {
         let bytes = serde_json::to_vec_pretty(&Envelope { version, data: value });
         let bytes = Zeroizing::new(bytes.map_err(|error| self.malformed(path, &error.to_string()))?);
         let (store, path) = (self.clone(), path.to_owned());
-        blocking(move || store.write_now(&path, &bytes, expected)).await?;
+        let turn = self.lock.turn().await;
+        blocking(move || {
+            // Kept to the end, even if the caller goes away before it.
+            let _turn = turn;
+            store.write_now(&path, &bytes, expected)
+        })
+        .await?;
         Ok(version)
     }
 
@@ -81,24 +105,16 @@ impl FileStore {
 
     pub(super) async fn remove(&self, path: &str) -> Result<(), StoreError> {
         let (store, path) = (self.clone(), path.to_owned());
+        let turn = self.lock.turn().await;
         blocking(move || {
-            let _lock = store.lock()?;
-            let file = store.file(&path)?;
-            match fs::remove_file(&file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(store.failed("remove", &path, &error))
-                }
-                Err(_) => Ok(()),
-                Ok(()) => {
-                    atomic_file::sync_folder_of(&file).map_err(|error| store.failed("remove", &path, &error))
-                }
-            }
+            let _turn = turn;
+            store.remove_now(&path)
         })
         .await
     }
 
     fn read_now<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, StoreError> {
-        let bytes = match fs::read(self.file(path)?) {
+        let bytes = match fs::read(self.file(path)) {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Absent),
             Err(error) => return Err(self.failed("read", path, &error)),
@@ -111,7 +127,7 @@ impl FileStore {
     }
 
     fn write_now(&self, path: &str, bytes: &[u8], expected: Expected) -> Result<(), StoreError> {
-        let _lock = self.lock()?;
+        let _locked = self.lock()?;
         let current = match self.read_now::<serde::de::IgnoredAny>(path)? {
             Found::Value { version, .. } | Found::Deleted { version } => Expected::Version(version),
             Found::Absent => Expected::Absent,
@@ -119,14 +135,33 @@ impl FileStore {
         if current != expected {
             return Err(StoreError::Conflict);
         }
-        let file = self.file(path)?;
-        let written = file.parent().map_or(Ok(()), make_folder);
+        let file = self.file(path);
+        let written = self.make_way(&file);
         let written = written.and_then(|()| atomic_file::replace(&file, bytes, 0o600, Owner::default()));
         written.map_err(|error| self.failed("write", path, &error))
     }
 
+    /// The file's folder, without what killed processes left there.
+    fn make_way(&self, file: &Path) -> io::Result<()> {
+        let folder = file.parent().unwrap_or(&self.folder);
+        make_folder(folder)?;
+        atomic_file::remove_leftovers(folder, |_| true)
+    }
+
+    fn remove_now(&self, path: &str) -> Result<(), StoreError> {
+        let _locked = self.lock()?;
+        let file = self.file(path);
+        let removed = match fs::remove_file(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed.and_then(|()| self.make_way(&file)),
+        };
+        removed
+            .and_then(|()| atomic_file::sync_folder_of(&file))
+            .map_err(|error| self.failed("remove", path, &error))
+    }
+
     fn list_now(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let entries = match fs::read_dir(self.place(folder)?) {
+        let entries = match fs::read_dir(self.folder.join(folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.failed("list", folder, &error)),
@@ -135,56 +170,40 @@ impl FileStore {
         for entry in entries {
             let name = entry.map_err(|error| self.failed("list", folder, &error))?.file_name();
             let name = name.to_string_lossy();
-            // Temporary files begin with a dot.
-            names.extend(name.strip_suffix(".json").filter(|name| !name.starts_with('.')).map(str::to_owned));
+            names.extend(name.strip_suffix(".json").map(str::to_owned));
         }
         names.sort();
         Ok(names)
     }
 
-    fn lock(&self) -> Result<File, StoreError> {
-        let open = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(self.folder.join(".lock"));
-        let file = open.map_err(|error| self.failed("lock", "", &error))?;
-        flock(&file, FlockOperation::LockExclusive)
-            .map_err(|error| self.failed("lock", "", &error.into()))?;
-        Ok(file)
+    fn lock(&self) -> Result<Locked, StoreError> {
+        self.lock.acquire().map_err(|error| match error {
+            NoLock::Io(error) => self.failed("lock", "", &error),
+            NoLock::Held => StoreError::Unreachable {
+                sentence: format!(
+                    "another process has held {0} for long: `fuser {0}` names it; end it if it hangs",
+                    self.lock.path().display()
+                ),
+            },
+        })
     }
 
-    fn file(&self, path: &str) -> Result<PathBuf, StoreError> {
-        let mut place = self.place(path)?.into_os_string();
-        place.push(".json");
-        Ok(place.into())
-    }
-
-    /// A place below the folder, whatever the path says.
-    fn place(&self, path: &str) -> Result<PathBuf, StoreError> {
-        let mut place = self.folder.to_path_buf();
-        for part in path.split('/') {
-            if part.is_empty() || part.starts_with('.') || part.contains('\0') || part.len() > 200 {
-                let sentence = format!(
-                    "`{path}` is no path in a store of files: each part needs a name without a leading dot"
-                );
-                return Err(StoreError::Refused { sentence });
-            }
-            place.push(part);
-        }
-        Ok(place)
+    /// Below the folder, as a sound path is.
+    fn file(&self, path: &str) -> PathBuf {
+        self.folder.join(format!("{path}.json"))
     }
 
     fn failed(&self, verb: &str, path: &str, error: &io::Error) -> StoreError {
         let sentence = |hint: &str| {
-            format!("cannot {verb} {path} in the store {}: {error}; {hint}", self.folder.display())
+            let what = if path.is_empty() { "the store" } else { path };
+            let place = if path.is_empty() { "" } else { "in the store " };
+            format!("cannot {verb} {what} {place}{}: {error}; {hint}", self.folder.display())
         };
         match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::Refused {
                 sentence: sentence("the folder must belong to the user that this process runs as"),
             },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 StoreError::Unreachable { sentence: sentence("free some space; what was there is untouched") }
             }
             _ => StoreError::Unreachable { sentence: sentence("it is tried again") },
@@ -203,6 +222,18 @@ impl FileStore {
 
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Folders within folders, none of them a link: what lies elsewhere is not ours.
+fn remove_all_leftovers(folder: &Path) -> io::Result<()> {
+    atomic_file::remove_leftovers(folder, |_| true)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_all_leftovers(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(

@@ -21,6 +21,8 @@ pub struct Health {
 #[derive(Default)]
 struct Last {
     success: Option<Time>,
+    /// Whether the last call was answered, be it by a no.
+    answered: bool,
     failure: Option<String>,
 }
 
@@ -65,9 +67,13 @@ impl Health {
                 let now = clock::now();
                 #[expect(clippy::cast_precision_loss, reason = "seconds of this era stay below 2^53")]
                 self.last_success_seconds.set(now.as_secs() as f64);
-                *last = Last { success: Some(now), failure: None };
+                *last = Last { success: Some(now), answered: true, failure: None };
             }
-            Err(error) => last.failure = Some(error.to_string()),
+            Err(error) => {
+                // A refusal may be of this process's own making, without a call: then nothing new is known.
+                last.answered &= !error.is_retryable();
+                last.failure = Some(error.to_string());
+            }
         }
     }
 
@@ -75,7 +81,7 @@ impl Health {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         StoreStatus {
             kind: kind.to_owned(),
-            reachable: last.failure.is_none() && last.success.is_some(),
+            reachable: last.answered,
             last_success: last.success,
             message: last.failure.clone(),
         }

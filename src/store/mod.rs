@@ -3,6 +3,7 @@
 mod error;
 pub mod file;
 mod health;
+pub mod path;
 pub mod vault;
 
 pub use error::StoreError;
@@ -73,6 +74,7 @@ impl Store {
         &self,
         path: &str,
     ) -> Result<Found<T>, StoreError> {
+        path::check(path)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.read(path).await,
@@ -91,6 +93,7 @@ impl Store {
         value: &T,
         expected: Expected,
     ) -> Result<u64, StoreError> {
+        path::check(path)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.write(path, value, expected).await,
@@ -104,12 +107,15 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        path::check(folder)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.list(folder).await,
             Backend::Vault(store) => store.list(folder).await,
         };
-        self.watched("list", began, result)
+        let names = self.watched("list", began, result)?;
+        // What has another name was put there by somebody else.
+        Ok(names.into_iter().filter(|name| path::is_sound_part(name)).collect())
     }
 
     /// Versions below the current one that can still be read. A file is replaced whole and has none.
@@ -117,6 +123,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn older_versions(&self, path: &str) -> Result<Vec<u64>, StoreError> {
+        path::check(path)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(_) => Ok(Vec::new()),
@@ -130,6 +137,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn destroy(&self, path: &str, versions: &[u64]) -> Result<(), StoreError> {
+        path::check(path)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(_) => Ok(()),
@@ -143,6 +151,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn remove(&self, path: &str) -> Result<(), StoreError> {
+        path::check(path)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(store) => store.remove(path).await,
@@ -156,6 +165,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn protect(&self, path: &str) -> Result<(), StoreError> {
+        path::check(path)?;
         let began = Instant::now();
         let result = match &self.backend {
             Backend::File(_) => Ok(()),
@@ -170,7 +180,10 @@ impl Store {
             Backend::File(_) => "file",
             Backend::Vault(_) => "vault",
         };
-        self.health.status(kind)
+        let mut status = self.health.status(kind);
+        // A login that cannot be renewed is bad news before the first call fails.
+        status.message = status.message.or_else(|| self.session()?.failure);
+        status
     }
 
     /// What is unsafe about a path's settings, with the command that mends it; nothing if all is well.
@@ -178,21 +191,11 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn unprotected(&self, path: &str) -> Result<Option<String>, StoreError> {
+        path::check(path)?;
         let Backend::Vault(store) = &self.backend else { return Ok(None) };
         let began = Instant::now();
         let protection = self.watched("protection", began, store.protection(path).await)?;
-        let Some(protection) = protection else { return Ok(None) };
-        let expires = !matches!(protection.delete_version_after.as_str(), "0s" | "0" | "");
-        let what = match (protection.cas_required, expires) {
-            (true, false) => return Ok(None),
-            (false, false) => "can be written without check-and-set".to_owned(),
-            (true, true) => format!("vanishes {} after it was written", protection.delete_version_after),
-            (false, true) => format!(
-                "can be written without check-and-set, and vanishes {} after it was written",
-                protection.delete_version_after
-            ),
-        };
-        Ok(Some(format!("{path} {what}; run `{}`", store.protect_command(path))))
+        Ok(protection.and_then(|protection| unsafety(&protection, path, store)))
     }
 
     /// How the login stands, where there is one.
@@ -207,4 +210,24 @@ impl Store {
         self.health.saw(op, began, &result);
         result
     }
+}
+
+fn unsafety(protection: &vault::Protection, path: &str, store: &VaultStore) -> Option<String> {
+    let after = protection.delete_version_after.as_str();
+    let own_end =
+        (!matches!(after, "0s" | "0" | "")).then(|| format!("vanishes {after} after it was written"));
+    let blind = (!protection.cas_required).then(|| "can be written without check-and-set".to_owned());
+    let own: Vec<String> = blind.into_iter().chain(own_end.clone()).collect();
+    let mut sentences = Vec::new();
+    if !own.is_empty() {
+        sentences.push(format!("{path} {}: run `{}`", own.join(" and "), store.protect_command(path)));
+    }
+    // Nothing in its own settings explains it, so the mount's do.
+    if let (Some(at), None) = (&protection.vanishes_at, own_end) {
+        sentences.push(format!(
+            "{path} vanishes at {at}, as all that is written to its mount does after a while: run `{}`, and let it be written once more",
+            store.keep_command()
+        ));
+    }
+    (!sentences.is_empty()).then(|| sentences.join("; "))
 }

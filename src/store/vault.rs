@@ -7,10 +7,12 @@
 mod backoff;
 mod client;
 mod config;
+mod credential;
 mod explain;
 mod login;
 mod session;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,7 +25,7 @@ pub use config::{VaultAuth, VaultConfig};
 pub use session::SessionStatus;
 
 use super::{Expected, Found, StoreError};
-use explain::{Attempt, explain};
+use explain::{Attempt, Doing, explain};
 use session::Session;
 
 /// A mount of the KV secrets engine.
@@ -37,8 +39,10 @@ pub struct VaultStore {
 pub struct Protection {
     /// Writes without check-and-set are refused.
     pub cas_required: bool,
-    /// After how long versions vanish by themselves; `0s` for never.
+    /// After how long versions vanish by themselves; `0s` for never, unless the mount says so.
     pub delete_version_after: String,
+    /// When the current version will vanish, whoever said so.
+    pub vanishes_at: Option<String>,
 }
 
 impl VaultStore {
@@ -58,37 +62,30 @@ impl VaultStore {
 
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, StoreError> {
         let attempt = self.attempt("read", path);
-        let client = self.session.client().await?;
-        let answer = self.read_once(&client, path).await;
-        let answer = match self.again(&client, &answer).await {
-            Some(client) => self.read_once(&client, path).await,
-            None => answer,
+        let read = |client: Arc<VaultClient>| async move {
+            let (mount, path) = (self.config.mount.clone(), path.to_owned());
+            let endpoint = requests::ReadSecretRequest { mount, path, version: None };
+            match api::exec_with_result(&*client, endpoint).await {
+                Err(error) if explain::is_absent(&error) => Ok(Found::Absent),
+                Err(error) => match explain::deleted_version(&error) {
+                    Some(version) => Ok(Found::Deleted { version }),
+                    None => Err(error),
+                },
+                Ok(answer) => Ok(Found::Value { version: answer.metadata.version, value: answer.data }),
+            }
         };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return gone(&error, attempt).unwrap_or_else(|| Err(explain(error, attempt))),
+        let (version, value): (u64, serde_json::Value) = match self.call(attempt, read).await? {
+            Found::Value { version, value } => (version, value),
+            Found::Deleted { version } => return Ok(Found::Deleted { version }),
+            Found::Absent => return Ok(Found::Absent),
         };
-        let version = answer.metadata.version;
-        let value = serde_json::from_value(answer.data).map_err(|error| {
+        let value = serde_json::from_value(value).map_err(|error| {
             // Its words may quote what was read.
             let place =
                 if error.is_data() { "a field is missing or of another type" } else { "it is no JSON" };
             explain::malformed(attempt, place)
         })?;
         Ok(Found::Value { version, value })
-    }
-
-    async fn read_once(
-        &self,
-        client: &VaultClient,
-        path: &str,
-    ) -> Result<api::kv2::responses::ReadSecretResponse, ClientError> {
-        let endpoint = requests::ReadSecretRequest {
-            mount: self.config.mount.clone(),
-            path: path.to_owned(),
-            version: None,
-        };
-        api::exec_with_result(client, endpoint).await
     }
 
     pub(super) async fn write<T: Serialize>(
@@ -106,7 +103,7 @@ impl VaultStore {
         };
         let cas =
             u32::try_from(version).map_err(|_| explain::malformed(attempt, "its version is beyond 2^32"))?;
-        let write = |client: std::sync::Arc<VaultClient>| {
+        let write = |client: Arc<VaultClient>| {
             let options = requests::SetSecretRequestOptions { cas };
             let mount = self.config.mount.clone();
             let endpoint = requests::SetSecretRequest {
@@ -122,10 +119,10 @@ impl VaultStore {
 
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let attempt = self.attempt("list", folder);
-        let list = |client: std::sync::Arc<VaultClient>| async move {
+        let list = |client: Arc<VaultClient>| async move {
             match kv2::list(&*client, &self.config.mount, folder).await {
                 // There is no such folder, so there is nothing in it.
-                Err(error) if explain::is_not_found(&error) => Ok(Vec::new()),
+                Err(error) if explain::is_absent(&error) => Ok(Vec::new()),
                 listed => listed,
             }
         };
@@ -137,10 +134,8 @@ impl VaultStore {
 
     pub(super) async fn older_versions(&self, path: &str) -> Result<Vec<u64>, StoreError> {
         let attempt = self.attempt("read the versions of", path);
-        let read = |client: std::sync::Arc<VaultClient>| async move {
-            kv2::read_metadata(&*client, &self.config.mount, path).await
-        };
-        let metadata = self.call(attempt, read).await?;
+        let metadata = self.call(attempt, |client| self.metadata(client, path)).await?;
+        let Some(metadata) = metadata else { return Ok(Vec::new()) };
         let living = metadata.versions.iter().filter(|(_, version)| !version.destroyed);
         let numbers = living.filter_map(|(number, _)| number.parse().ok());
         let mut older: Vec<u64> = numbers.filter(|version| *version < metadata.current_version).collect();
@@ -150,7 +145,7 @@ impl VaultStore {
 
     pub(super) async fn destroy(&self, path: &str, versions: &[u64]) -> Result<(), StoreError> {
         let attempt = self.attempt("destroy older versions of", path);
-        let destroy = |client: std::sync::Arc<VaultClient>| async move {
+        let destroy = |client: Arc<VaultClient>| async move {
             kv2::destroy_versions(&*client, &self.config.mount, path, versions.to_vec()).await
         };
         self.call(attempt, destroy).await
@@ -158,7 +153,7 @@ impl VaultStore {
 
     pub(super) async fn remove(&self, path: &str) -> Result<(), StoreError> {
         let attempt = self.attempt("remove", path);
-        let remove = |client: std::sync::Arc<VaultClient>| async move {
+        let remove = |client: Arc<VaultClient>| async move {
             kv2::delete_metadata(&*client, &self.config.mount, path).await
         };
         self.call(attempt, remove).await
@@ -166,7 +161,7 @@ impl VaultStore {
 
     pub(super) async fn protect(&self, path: &str) -> Result<(), StoreError> {
         let attempt = self.attempt("set the metadata of", path);
-        let protect = |client: std::sync::Arc<VaultClient>| async move {
+        let protect = |client: Arc<VaultClient>| async move {
             let endpoint = requests::SetSecretMetadataRequest {
                 mount: self.config.mount.clone(),
                 path: path.to_owned(),
@@ -181,17 +176,28 @@ impl VaultStore {
 
     pub(super) async fn protection(&self, path: &str) -> Result<Option<Protection>, StoreError> {
         let attempt = self.attempt("read the metadata of", path);
-        let read = |client: std::sync::Arc<VaultClient>| async move {
-            match kv2::read_metadata(&*client, &self.config.mount, path).await {
-                Err(error) if explain::is_not_found(&error) => Ok(None),
-                read => read.map(Some),
+        let metadata = self.call(attempt, |client| self.metadata(client, path)).await?;
+        Ok(metadata.map(|metadata| {
+            let current = metadata.versions.get(&metadata.current_version.to_string());
+            let ends = current.filter(|version| !version.deletion_time.is_empty());
+            Protection {
+                cas_required: metadata.cas_required,
+                delete_version_after: metadata.delete_version_after,
+                vanishes_at: ends.map(|version| version.deletion_time.clone()),
             }
-        };
-        let metadata = self.call(attempt, read).await?;
-        Ok(metadata.map(|metadata| Protection {
-            cas_required: metadata.cas_required,
-            delete_version_after: metadata.delete_version_after,
         }))
+    }
+
+    /// Nothing for a path that has none.
+    async fn metadata(
+        &self,
+        client: Arc<VaultClient>,
+        path: &str,
+    ) -> Result<Option<api::kv2::responses::ReadSecretMetadataResponse>, ClientError> {
+        match kv2::read_metadata(&*client, &self.config.mount, path).await {
+            Err(error) if explain::is_absent(&error) => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     /// The command that makes a path safe.
@@ -202,61 +208,38 @@ impl VaultStore {
         )
     }
 
+    /// The command that keeps all paths of the mount from vanishing.
+    pub(super) fn keep_command(&self) -> String {
+        format!("vault write {}/config delete_version_after=0s", self.config.mount)
+    }
+
     /// One call, and once more with a fresh login if the token was refused.
     async fn call<T, F>(
         &self,
         attempt: Attempt<'_>,
-        call: impl Fn(std::sync::Arc<VaultClient>) -> F,
+        call: impl Fn(Arc<VaultClient>) -> F,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, ClientError>>,
     {
         let client = self.session.client().await?;
-        let answer = call(std::sync::Arc::clone(&client)).await;
-        let answer = match self.again(&client, &answer).await {
-            Some(client) => call(client).await,
-            None => answer,
+        let answer = match call(Arc::clone(&client)).await {
+            Err(error) if explain::is_forbidden(&error) => match self.session.after_refusal(&client).await? {
+                Some(client) => call(client).await,
+                None => Err(error),
+            },
+            answer => answer,
         };
         answer.map_err(|error| explain(error, attempt))
     }
 
-    /// Another client, if the answer may mean that this one's token has ended.
-    async fn again<T>(
-        &self,
-        client: &std::sync::Arc<VaultClient>,
-        answer: &Result<T, ClientError>,
-    ) -> Option<std::sync::Arc<VaultClient>> {
-        let refused = answer.as_ref().err().is_some_and(explain::is_forbidden);
-        if refused { self.session.renewed(client).await } else { None }
-    }
-
     fn attempt<'a>(&'a self, verb: &'static str, path: &'a str) -> Attempt<'a> {
         Attempt {
-            verb,
-            path,
-            mount: &self.config.mount,
+            doing: Doing::Path { verb, mount: &self.config.mount, path },
             address: &self.config.address,
             timeout: self.config.timeout,
         }
     }
-}
-
-/// A path without a current version answers 404; if there was one, with its metadata.
-fn gone<T>(error: &ClientError, attempt: Attempt<'_>) -> Option<Result<Found<T>, StoreError>> {
-    if !explain::is_not_found(error) {
-        return None;
-    }
-    Some(match explain::deleted_version(error) {
-        Some(version) => Ok(Found::Deleted { version }),
-        None if explain::is_missing_mount(error) => {
-            let what = format!(
-                "there is no KV version 2 secrets engine at `{}`: check [store.vault] mount",
-                attempt.mount
-            );
-            Err(StoreError::Refused { sentence: what })
-        }
-        None => Ok(Found::Absent),
-    })
 }
 
 /// How long a caller waits for the first login.

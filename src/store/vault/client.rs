@@ -45,6 +45,14 @@ impl Transport {
             // A token must not follow to another host.
             .redirect(Policy::none())
             .no_proxy();
+        // It goes into a header.
+        if let Some(namespace) =
+            config.namespace.as_deref().filter(|name| !name.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(refused(format!(
+                "{namespace:?} is no namespace: it may have no white space and ASCII only"
+            )));
+        }
         if let Some(path) = &config.ca_cert {
             let read = |error: &dyn std::fmt::Display| {
                 refused(format!("the CA certificate {} cannot be used: {error}", path.display()))
@@ -63,8 +71,12 @@ impl Transport {
             let port = base.port_or_known_default().unwrap_or(443);
             let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             builder = builder.dns_resolver(Arc::new(InPlaceOf { host, port }));
-            base.set_host(Some(name))
-                .map_err(|_| refused(format!("tls_server_name `{name}` is no host name")))?;
+            let no_name = || refused(format!("tls_server_name `{name}` is no host name"));
+            base.set_host(Some(name)).map_err(|_| no_name())?;
+            // A number needs no resolver, so the connection would go there.
+            if base.domain().is_none() {
+                return Err(no_name());
+            }
         }
         let http = builder
             .build()

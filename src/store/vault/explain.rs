@@ -11,17 +11,49 @@ use crate::store::StoreError;
 /// What was attempted, and where.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    pub(super) verb: &'static str,
-    pub(super) path: &'a str,
-    pub(super) mount: &'a str,
+    pub(super) doing: Doing<'a>,
     pub(super) address: &'a str,
     pub(super) timeout: Duration,
 }
 
+/// What was attempted.
+#[derive(Clone, Copy)]
+pub(super) enum Doing<'a> {
+    /// A call about a path.
+    Path { verb: &'static str, mount: &'a str, path: &'a str },
+    /// A login, or its renewal.
+    Login { verb: &'static str, method: &'static str },
+}
+
 impl Attempt<'_> {
     fn failed(&self, why: &str) -> String {
-        let Attempt { verb, path, mount, address, .. } = self;
-        format!("cannot {verb} {mount}/{path} in Vault at {address}: {why}")
+        let address = self.address;
+        match self.doing {
+            Doing::Path { verb, mount, path } => {
+                format!("cannot {verb} {mount}/{path} in Vault at {address}: {why}")
+            }
+            Doing::Login { verb, method } => {
+                format!("cannot {verb} Vault at {address} by {method}: {why}")
+            }
+        }
+    }
+
+    fn refused(&self, why: &str) -> StoreError {
+        StoreError::Refused { sentence: self.failed(why) }
+    }
+
+    /// Nothing was heard of what was sent: a write may have been done all the same.
+    fn unanswered(&self, why: &str) -> StoreError {
+        let unsure = match self.doing {
+            Doing::Path { verb: "write", .. } => "; the write may or may not have landed",
+            _ => "",
+        };
+        StoreError::Unreachable { sentence: format!("{}{unsure}", self.failed(why)) }
+    }
+
+    /// What was asked for was certainly not done.
+    fn unreachable(&self, why: &str) -> StoreError {
+        StoreError::Unreachable { sentence: self.failed(why) }
     }
 }
 
@@ -33,8 +65,9 @@ pub(super) fn malformed(attempt: Attempt<'_>, what: &str) -> StoreError {
 /// The error of a call, as the store tells it.
 pub(super) fn explain(error: ClientError, attempt: Attempt<'_>) -> StoreError {
     match error {
+        // No code tells a lost check-and-set from other mistakes.
         ClientError::APIError { code: 400, errors }
-            if errors.iter().any(|text| text.contains("check-and-set")) =>
+            if errors.iter().any(|text| text.contains("check-and-set parameter did not match")) =>
         {
             StoreError::Conflict
         }
@@ -44,28 +77,32 @@ pub(super) fn explain(error: ClientError, attempt: Attempt<'_>) -> StoreError {
         ClientError::ResponseEmptyError
         | ClientError::ResponseDataEmptyError
         | ClientError::JsonParseError { .. } => malformed(attempt, "the answer holds no data"),
-        other => StoreError::Refused { sentence: attempt.failed(&other.to_string()) },
+        other => attempt.refused(&other.to_string()),
     }
 }
 
 fn status(code: u16, words: &str, attempt: Attempt<'_>) -> StoreError {
-    let words = if words.is_empty() { "no reason given" } else { words };
-    let said = format!("it answers {code} ({words})");
-    let refused = |hint: &str| StoreError::Refused { sentence: format!("{}; {hint}", attempt.failed(&said)) };
-    let unreachable =
-        |hint: &str| StoreError::Unreachable { sentence: format!("{}; {hint}", attempt.failed(&said)) };
-    match code {
-        403 => refused(
+    let quoted = if words.is_empty() { "no reason given" } else { words };
+    let why = |hint: &str| format!("it answers {code} ({quoted}); {hint}");
+    match (code, attempt.doing) {
+        // A mount of version 2 prepares itself for a moment after it was made.
+        (400, _) if words.contains("Upgrading from non-versioned") => attempt.unreachable(&why("it is tried again")),
+        (403, Doing::Path { .. }) => attempt.refused(&why(
             "the token's policy does not allow it, or the token has ended: see `vault token capabilities`",
-        ),
-        404 => refused("check [store.vault] mount: it must be a KV secrets engine of version 2"),
-        412 | 429 | 472 | 473 => unreachable("it is tried again"),
-        503 => unreachable("Vault is sealed or in maintenance: unseal it"),
-        500..=599 => unreachable("see Vault's own log"),
-        300..=399 => {
-            refused("it redirects elsewhere: give the address of the active node, or of a balancer before it")
+        )),
+        (403, Doing::Login { .. }) => attempt.refused(&why(
+            "the credential is unknown or has ended, or its policy does not allow auth/token/lookup-self: deliver a new one",
+        )),
+        (404, Doing::Path { .. }) => {
+            attempt.refused(&why("check [store.vault] mount: it must be a KV secrets engine of version 2"))
         }
-        _ => refused("see Vault's own log"),
+        (412 | 429 | 472 | 473, _) => attempt.unreachable(&why("it is tried again")),
+        (503, _) => attempt.unreachable(&why("Vault is sealed or in maintenance: unseal it")),
+        (500..=599, _) => attempt.unanswered(&why("see Vault's own log")),
+        (300..=399, _) => attempt.refused(&why(
+            "it redirects elsewhere: give the address of the active node, or of a balancer before it",
+        )),
+        _ => attempt.refused(&why("see Vault's own log")),
     }
 }
 
@@ -76,33 +113,44 @@ fn transport(error: &HttpError, attempt: Attempt<'_>) -> StoreError {
     };
     match error {
         HttpError::RequestError { source, .. } | HttpError::ResponseError { source } => {
-            let timed_out = source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout);
-            let why = if timed_out {
-                format!("no answer within {}", livekit_keyd_core::duration::format(attempt.timeout))
-            } else {
-                innermost(source)
-            };
-            StoreError::Unreachable { sentence: attempt.failed(&why) }
+            silence(source, attempt)
         }
         HttpError::ServerResponseError { code, content } => {
             let words = content.as_deref().and_then(|text| serde_json::from_str::<Errors>(text).ok());
             match words {
                 Some(words) => status(*code, &words.errors.join("; "), attempt),
                 None if (500..600).contains(code) => {
-                    let why = format!("it answers {code}; a proxy before it may be down");
-                    StoreError::Unreachable { sentence: attempt.failed(&why) }
+                    attempt.unanswered(&format!("it answers {code}; a proxy before it may be down"))
                 }
+                None if (300..400).contains(code) => status(*code, "", attempt),
                 None => no_vault(*code),
             }
         }
         HttpError::ResponseParseError { .. } | HttpError::ResponseConversionError { .. } => no_vault(200),
-        other => StoreError::Refused { sentence: attempt.failed(&other.to_string()) },
+        other => attempt.refused(&other.to_string()),
     }
+}
+
+fn silence(error: &anyhow::Error, attempt: Attempt<'_>) -> StoreError {
+    let http = error.downcast_ref::<reqwest::Error>();
+    let cause = innermost(error);
+    if http.is_some_and(reqwest::Error::is_timeout) {
+        let within = livekit_keyd_core::duration::format(attempt.timeout);
+        return attempt.unanswered(&format!("no answer within {within}"));
+    }
+    if cause.contains("certificate") {
+        let hint = "check [store.vault] ca_cert and tls_server_name";
+        return attempt.unreachable(&format!("its certificate is not trusted ({cause}); {hint}"));
+    }
+    if http.is_some_and(reqwest::Error::is_connect) {
+        return attempt.unreachable(&cause);
+    }
+    attempt.unanswered(&cause)
 }
 
 /// The cause that says most: the last of the chain.
 fn innermost(error: &anyhow::Error) -> String {
-    error.chain().last().map_or_else(|| error.to_string(), |cause| cause.to_string())
+    error.chain().last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[derive(Deserialize)]
@@ -126,19 +174,20 @@ struct DeletedMetadata {
     version: u64,
 }
 
-pub(super) fn is_not_found(error: &ClientError) -> bool {
-    code(error) == Some(404)
+/// A path that is not there says nothing; a mount that is not there says so.
+pub(super) fn is_absent(error: &ClientError) -> bool {
+    matches!(error, ClientError::APIError { code: 404, errors } if errors.is_empty())
 }
 
 pub(super) fn is_forbidden(error: &ClientError) -> bool {
-    code(error) == Some(403)
+    match error {
+        ClientError::APIError { code, .. } => *code == 403,
+        ClientError::RestClientError { source: HttpError::ServerResponseError { code, .. } } => *code == 403,
+        _ => false,
+    }
 }
 
-/// A mount that is not there says so; a path that is not there says nothing.
-pub(super) fn is_missing_mount(error: &ClientError) -> bool {
-    matches!(error, ClientError::APIError { code: 404, errors } if !errors.is_empty())
-}
-
+/// The version that was deleted, if the answer says that there was one.
 pub(super) fn deleted_version(error: &ClientError) -> Option<u64> {
     let ClientError::RestClientError { source: HttpError::ServerResponseError { content: Some(text), .. } } =
         error
@@ -146,12 +195,4 @@ pub(super) fn deleted_version(error: &ClientError) -> Option<u64> {
         return None;
     };
     serde_json::from_str::<Deleted>(text).ok().map(|deleted| deleted.data.metadata.version)
-}
-
-fn code(error: &ClientError) -> Option<u16> {
-    match error {
-        ClientError::APIError { code, .. } => Some(*code),
-        ClientError::RestClientError { source: HttpError::ServerResponseError { code, .. } } => Some(*code),
-        _ => None,
-    }
 }

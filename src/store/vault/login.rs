@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use super::client::Transport;
 use super::config::{VaultAuth, VaultConfig};
-use super::explain::{self, Attempt, explain};
+use super::credential;
+use super::explain::{self, Attempt, Doing, explain};
 use crate::store::StoreError;
 
 /// A token and its life.
@@ -34,13 +35,17 @@ struct SecretId {
     secret_id: Zeroizing<String>,
 }
 
-pub(super) fn attempt(config: &VaultConfig) -> Attempt<'_> {
-    let path = match &config.auth {
-        VaultAuth::Token { .. } | VaultAuth::TokenFile { .. } => "auth/token/lookup-self",
-        VaultAuth::AppRole { .. } => "auth login by AppRole",
+fn attempt<'a>(config: &'a VaultConfig, verb: &'static str) -> Attempt<'a> {
+    let method = match &config.auth {
+        VaultAuth::Token { .. } => "a token out of the environment",
+        VaultAuth::TokenFile { .. } => "the token in a file",
+        VaultAuth::AppRole { .. } => "AppRole",
     };
-    Attempt { verb: "log in:", path, mount: "", address: &config.address, timeout: config.timeout }
+    Attempt { doing: Doing::Login { verb, method }, address: &config.address, timeout: config.timeout }
 }
+
+const LOG_IN: &str = "log in to";
+const RENEW: &str = "renew the login to";
 
 /// Logs in.
 pub(super) async fn login(
@@ -49,18 +54,11 @@ pub(super) async fn login(
     unwrapped: &Unwrapped,
 ) -> Result<Login, StoreError> {
     match &config.auth {
-        VaultAuth::Token { env } => {
-            let token = std::env::var(env).map_err(|_| StoreError::Refused {
-                sentence: format!(
-                    "the environment variable {env}, named in [store.vault.auth] env, has no token"
-                ),
-            })?;
-            inspect(config, transport, Zeroizing::new(token.trim().to_owned())).await
-        }
-        VaultAuth::TokenFile { path } => inspect(config, transport, credential(path)?).await,
+        VaultAuth::Token { env } => inspect(config, transport, credential::from_environment(env)?).await,
+        VaultAuth::TokenFile { path } => inspect(config, transport, credential::from_file(path).await?).await,
         VaultAuth::AppRole { mount_path, role_id, secret_id, wrapping_path } => {
-            let id = credential(role_id)?;
-            let written = credential(secret_id)?;
+            let id = credential::from_file(role_id).await?;
+            let written = credential::from_file(secret_id).await?;
             let secret = match wrapping_path {
                 None => written,
                 Some(path) => unwrap(config, transport, written, path, unwrapped).await?,
@@ -74,23 +72,6 @@ pub(super) async fn login(
     }
 }
 
-/// A credential's text without what editors leave at its end.
-fn credential(path: &Path) -> Result<Zeroizing<String>, StoreError> {
-    let refused = |why: &str| StoreError::Refused {
-        sentence: format!("the credential {} cannot be used: {why}", path.display()),
-    };
-    let text =
-        std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| refused(&error.to_string()))?;
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Err(refused("it is empty"));
-    }
-    if trimmed.contains(char::is_whitespace) {
-        return Err(refused("it has white space inside"));
-    }
-    Ok(Zeroizing::new(trimmed.to_owned()))
-}
-
 /// A token that came from elsewhere says itself how long it lives.
 async fn inspect(
     config: &VaultConfig,
@@ -98,9 +79,23 @@ async fn inspect(
     token: Zeroizing<String>,
 ) -> Result<Login, StoreError> {
     let client = transport.client(&token);
-    let found = token::lookup_self(&client).await.map_err(|error| explain(error, attempt(config)))?;
-    let lasts = (found.ttl > 0).then(|| Duration::from_secs(found.ttl));
+    let found = token::lookup_self(&client).await.map_err(|error| explain(error, attempt(config, LOG_IN)))?;
+    // Whole seconds: one with its last second begun has 0 left, and still ends.
+    let lasts = found.expire_time.is_some().then(|| Duration::from_secs(found.ttl));
     Ok(Login { token, lasts, renewable: found.renewable.unwrap_or(false) })
+}
+
+/// Whether a token that something was refused to is alive: then it is the policy that refuses.
+pub(super) async fn is_alive(
+    config: &VaultConfig,
+    transport: &Transport,
+    login: &Login,
+) -> Result<bool, StoreError> {
+    match token::lookup_self(&transport.client(&login.token)).await {
+        Ok(_) => Ok(true),
+        Err(error) if explain::is_forbidden(&error) => Ok(false),
+        Err(error) => Err(explain(error, attempt(config, LOG_IN))),
+    }
 }
 
 async fn by_app_role(
@@ -112,7 +107,7 @@ async fn by_app_role(
 ) -> Result<Login, StoreError> {
     let client = transport.client("");
     let auth = approle::login(&client, mount, role_id, secret_id).await;
-    let auth = auth.map_err(|error| explain(error, attempt(config)))?;
+    let auth = auth.map_err(|error| explain(error, attempt(config, LOG_IN)))?;
     Ok(Login {
         token: Zeroizing::new(auth.client_token),
         lasts: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration)),
@@ -150,7 +145,7 @@ async fn unwrap(
         ClientError::APIError { code: 400 | 403 | 404, .. } => StoreError::Refused {
             sentence: "the wrapped secret id was unwrapped by somebody else, or has ended: treat it as stolen, revoke it, and deliver a new one".to_owned(),
         },
-        other => explain(other, attempt(config)),
+        other => explain(other, attempt(config, LOG_IN)),
     }
     };
     let found = wrapping::lookup(&client, &wrapping_token).await.map_err(used)?;
@@ -176,9 +171,10 @@ pub(super) async fn renew(
     login: &Login,
 ) -> Result<Duration, StoreError> {
     let client = transport.client(&login.token);
-    let auth = token::renew_self(&client, None).await.map_err(|error| explain(error, attempt(config)))?;
+    let auth =
+        token::renew_self(&client, None).await.map_err(|error| explain(error, attempt(config, RENEW)))?;
     if auth.lease_duration == 0 {
-        return Err(explain::malformed(attempt(config), "the renewed token has no life"));
+        return Err(explain::malformed(attempt(config, RENEW), "the renewed token has no life"));
     }
     Ok(Duration::from_secs(auth.lease_duration))
 }

@@ -1,17 +1,19 @@
-//! The login's life: renewed at two thirds, made anew when renewal ends.
+//! The login's life: renewed at two thirds, made anew when renewal ends or the token is refused.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use livekit_keyd_core::time::Time;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 use vaultrs::client::VaultClient;
 
 use super::FIRST_LOGIN;
 use super::backoff::Backoff;
 use super::client::Transport;
-use super::config::{VaultAuth, VaultConfig};
+use super::config::VaultConfig;
+use super::credential::Watched;
 use super::login::{self, Login, Unwrapped};
 use crate::clock;
 use crate::random;
@@ -19,17 +21,19 @@ use crate::store::StoreError;
 
 /// A refused login is tried again this slowly, unless its credential has changed.
 const AFTER_REFUSAL: Duration = Duration::from_secs(300);
-/// How often a refused login's credential file is looked at.
+/// How often a refused login's credential is looked at.
 const LOOK_AT_CREDENTIAL: Duration = Duration::from_secs(2);
-/// A token is not doubted twice within this time.
-const DOUBT: Duration = Duration::from_secs(10);
+/// Two logins because of refused calls are never closer than this.
+const BETWEEN_DOUBTS: Duration = Duration::from_secs(10);
+/// The shortest pause before a renewal, however short a token's life.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How the login stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionStatus {
     /// Until when the token lives; `None` if it never ends or there is none.
     pub expires_at: Option<Time>,
-    /// Why there is no login, if there is none.
+    /// Why the last login or renewal failed, if it did.
     pub failure: Option<String>,
 }
 
@@ -43,10 +47,21 @@ struct State {
     config: VaultConfig,
     transport: Transport,
     unwrapped: Unwrapped,
-    client: watch::Sender<Result<Arc<VaultClient>, Option<StoreError>>>,
+    current: watch::Sender<Current>,
+    /// Rung when a call was refused.
     doubted: Notify,
-    last_doubt: Mutex<Option<std::time::Instant>>,
-    status: Mutex<SessionStatus>,
+    expires_at: Mutex<Option<Time>>,
+}
+
+/// What calls go by.
+#[derive(Clone, Default)]
+struct Current {
+    /// Of the newest login. Its token may have ended, but may still work, too.
+    client: Option<Arc<VaultClient>>,
+    /// Why the last login or renewal failed, if it did.
+    failure: Option<StoreError>,
+    /// How often it was looked whether the login is good, or a new one was tried.
+    looks: u64,
 }
 
 impl Session {
@@ -56,61 +71,61 @@ impl Session {
             config,
             transport,
             unwrapped: Unwrapped::default(),
-            client: watch::channel(Err(None)).0,
+            current: watch::channel(Current::default()).0,
             doubted: Notify::new(),
-            last_doubt: Mutex::default(),
-            status: Mutex::default(),
+            expires_at: Mutex::default(),
         });
         let task = tokio::spawn(Arc::clone(&state).keep()).abort_handle();
         Ok(Session { state, task })
     }
 
     pub(super) fn status(&self) -> SessionStatus {
-        self.state.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let failure = self.state.current.borrow().failure.as_ref().map(ToString::to_string);
+        SessionStatus { expires_at: *self.state.expires_at(), failure }
     }
 
     /// The client of the current login; waits a little for the first one.
     pub(super) async fn client(&self) -> Result<Arc<VaultClient>, StoreError> {
-        let mut clients = self.state.client.subscribe();
         let most = FIRST_LOGIN.min(self.state.config.timeout);
-        let waited = tokio::time::timeout(most, clients.wait_for(tried)).await;
-        match waited.ok().and_then(Result::ok).map_or(Err(None), |current| current.clone()) {
-            Ok(client) => Ok(client),
-            Err(Some(error)) => Err(error),
-            Err(None) => Err(StoreError::Unreachable {
+        let current = self.wait(most, |current| current.looks > 0).await;
+        match current {
+            Some(Current { client: Some(client), .. }) => Ok(client),
+            Some(Current { failure: Some(failure), .. }) => Err(failure),
+            _ => Err(StoreError::Unreachable {
                 sentence: format!("the login to Vault at {} is still under way", self.state.config.address),
             }),
         }
     }
 
-    /// After a refusal: another login's client, unless the token was doubted a moment ago.
-    pub(super) async fn renewed(&self, refused: &Arc<VaultClient>) -> Option<Arc<VaultClient>> {
-        let mut clients = self.state.client.subscribe();
-        let is_other = |current: &Result<Arc<VaultClient>, Option<StoreError>>| {
-            current.as_ref().is_ok_and(|client| !Arc::ptr_eq(client, refused))
+    /// After a call was refused: the client of another login, if the refused one's token has ended; nothing, if it is
+    /// alive, since then it is the policy that refuses.
+    ///
+    /// # Errors
+    /// The token has ended, and why there is no other.
+    pub(super) async fn after_refusal(
+        &self,
+        refused: &Arc<VaultClient>,
+    ) -> Result<Option<Arc<VaultClient>>, StoreError> {
+        let other = |current: &Current| {
+            current.client.as_ref().filter(|client| !Arc::ptr_eq(client, refused)).map(Arc::clone)
         };
-        if !is_other(&clients.borrow()) {
-            if !self.may_doubt() {
-                return None;
-            }
-            self.state.doubted.notify_one();
+        let seen = self.state.current.borrow().looks;
+        self.state.doubted.notify_one();
+        // Two calls: whether it is alive, and the login.
+        let most = self.state.config.timeout.saturating_mul(2);
+        let looked = |current: &Current| current.looks > seen || other(current).is_some();
+        let Some(current) = self.wait(most, looked).await else { return Ok(None) };
+        match (other(&current), current.failure) {
+            (None, Some(failure)) => Err(failure),
+            (other, _) => Ok(other),
         }
-        let found = tokio::time::timeout(self.state.config.timeout, clients.wait_for(is_other)).await;
-        found.ok()?.ok()?.as_ref().ok().cloned()
     }
 
-    fn may_doubt(&self) -> bool {
-        let mut last = self.state.last_doubt.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| last.elapsed() > DOUBT);
-        if may {
-            *last = Some(std::time::Instant::now());
-        }
-        may
+    async fn wait(&self, most: Duration, until: impl FnMut(&Current) -> bool) -> Option<Current> {
+        let mut current = self.state.current.subscribe();
+        let waited = tokio::time::timeout(most, current.wait_for(until)).await;
+        waited.ok()?.ok().map(|current| current.clone())
     }
-}
-
-fn tried(current: &Result<Arc<VaultClient>, Option<StoreError>>) -> bool {
-    !matches!(current, Err(None))
 }
 
 impl Drop for Session {
@@ -122,19 +137,20 @@ impl Drop for Session {
 impl State {
     async fn keep(self: Arc<Self>) {
         let mut backoff = Backoff::default();
+        let mut last_doubt = None;
         loop {
             match login::login(&self.config, &self.transport, &self.unwrapped).await {
                 Ok(login) => {
                     backoff.reset();
                     self.logged_in(&login);
-                    self.until_it_ends(login).await;
+                    self.until_it_ends(login, &mut last_doubt).await;
                 }
                 Err(error) => {
                     tracing::warn!("{error}");
                     let retryable = error.is_retryable();
-                    self.failed(error);
+                    self.looked(Some(error));
                     if retryable {
-                        tokio::time::sleep(backoff.next()).await;
+                        self.pause(backoff.next()).await;
                     } else {
                         self.until_the_credential_changes().await;
                     }
@@ -145,85 +161,117 @@ impl State {
 
     fn logged_in(&self, login: &Login) {
         tracing::info!(renewable = login.renewable, "logged in to Vault at {}", self.config.address);
-        self.lives_until(login.lasts);
-        drop(self.client.send_replace(Ok(Arc::new(self.transport.client(&login.token)))));
-    }
-
-    fn lives_until(&self, lasts: Option<Duration>) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        *status = SessionStatus { expires_at: lasts.map(|lasts| clock::now() + lasts), failure: None };
-    }
-
-    fn failed(&self, error: StoreError) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.failure = Some(error.to_string());
-        // A token that is still there may still work; one that was never there cannot.
-        self.client.send_if_modified(|current| {
-            let none = current.is_err();
-            if none {
-                *current = Err(Some(error));
-            }
-            none
+        *self.expires_at() = login.lasts.map(|lasts| clock::now() + lasts);
+        let client = Arc::new(self.transport.client(&login.token));
+        self.current.send_modify(|current| {
+            *current = Current { client: Some(client), failure: None, looks: current.looks + 1 };
         });
     }
 
+    fn looked(&self, failure: Option<StoreError>) {
+        self.current.send_modify(|current| {
+            current.failure = failure;
+            current.looks += 1;
+        });
+    }
+
+    fn expires_at(&self) -> std::sync::MutexGuard<'_, Option<Time>> {
+        self.expires_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Renews for as long as that helps; returns when a new login is due.
-    async fn until_it_ends(&self, mut login: Login) {
+    async fn until_it_ends(&self, login: Login, last_doubt: &mut Option<Instant>) {
         let mut backoff = Backoff::default();
-        while let Some(lasts) = login.lasts {
-            let pause = random::jitter(lasts.mul_f64(2.0 / 3.0));
-            if !self.undoubted_for(pause).await {
-                return;
-            }
-            if !login.renewable {
-                return;
-            }
-            match login::renew(&self.config, &self.transport, &login).await {
-                // At its longest life a token's renewals get shorter: a new one is due.
-                Ok(renewed) if renewed < lasts.mul_f64(0.5) => return,
-                Ok(renewed) => {
-                    login.lasts = Some(renewed);
-                    self.lives_until(login.lasts);
-                }
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!("the login could not be renewed: {error}");
-                    let left = lasts.mul_f64(1.0 / 3.0);
-                    if !self.undoubted_for(backoff.next().min(left)).await {
+        let mut life = login.lasts.map(Life::from_now);
+        loop {
+            tokio::select! {
+                () = renewal_due(life.as_ref()) => {}
+                () = self.doubted.notified() => {
+                    if self.has_ended(&login, last_doubt).await {
                         return;
                     }
-                    login.lasts = Some(left);
+                    continue;
+                }
+            }
+            let Some(now) = life.as_mut().filter(|life| login.renewable && Instant::now() < life.ends_at)
+            else {
+                return;
+            };
+            match login::renew(&self.config, &self.transport, &login).await {
+                // At its longest life a token's renewals get shorter: a new one is due.
+                Ok(lasts) if lasts < now.lasts.mul_f64(0.5) => return,
+                Ok(lasts) => {
+                    backoff.reset();
+                    *now = Life::from_now(lasts);
+                    *self.expires_at() = Some(clock::now() + lasts);
+                    self.looked(None);
+                }
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!("{error}");
+                    self.looked(Some(error));
+                    now.renew_at = now.ends_at.min(Instant::now() + backoff.next());
                 }
                 Err(error) => {
-                    tracing::warn!("the login could not be renewed, a new one is made: {error}");
+                    tracing::warn!("a new login is made: {error}");
                     return;
                 }
             }
         }
-        self.doubted.notified().await;
     }
 
-    /// Whether nobody was refused with this login for so long.
-    async fn undoubted_for(&self, pause: Duration) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => true,
-            () = self.doubted.notified() => false,
+    /// Whether a doubted login is worth nothing any more.
+    async fn has_ended(&self, login: &Login, last_doubt: &mut Option<Instant>) -> bool {
+        match login::is_alive(&self.config, &self.transport, login).await {
+            // A token that may not even ask must not lead to a login for each call.
+            Ok(false) if last_doubt.is_none_or(|last| last.elapsed() > BETWEEN_DOUBTS) => {
+                *last_doubt = Some(Instant::now());
+                return true;
+            }
+            Ok(_) => self.looked(None),
+            Err(error) => self.looked(Some(error)),
+        }
+        false
+    }
+
+    /// Calls that are refused meanwhile learn at once that there is no other login.
+    async fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return,
+                () = self.doubted.notified() => self.current.send_modify(|current| current.looks += 1),
+            }
         }
     }
 
     async fn until_the_credential_changes(&self) {
-        let before = self.credential_changed_at();
-        let began = std::time::Instant::now();
-        while began.elapsed() < AFTER_REFUSAL && self.credential_changed_at() == before {
-            tokio::time::sleep(random::jitter(LOOK_AT_CREDENTIAL)).await;
+        let watched = Watched::of(&self.config.auth).await;
+        let began = Instant::now();
+        while began.elapsed() < AFTER_REFUSAL && Watched::of(&self.config.auth).await == watched {
+            self.pause(random::jitter(LOOK_AT_CREDENTIAL)).await;
         }
     }
+}
 
-    fn credential_changed_at(&self) -> Option<SystemTime> {
-        let path = match &self.config.auth {
-            VaultAuth::Token { .. } => return None,
-            VaultAuth::TokenFile { path } => path,
-            VaultAuth::AppRole { secret_id, .. } => secret_id,
-        };
-        std::fs::metadata(path).and_then(|file| file.modified()).ok()
+/// A token's, as this process's clock runs.
+struct Life {
+    lasts: Duration,
+    renew_at: Instant,
+    ends_at: Instant,
+}
+
+impl Life {
+    fn from_now(lasts: Duration) -> Life {
+        let now = Instant::now();
+        let pause = random::jitter(lasts.mul_f64(2.0 / 3.0)).max(SHORTEST_PAUSE);
+        Life { lasts, renew_at: now + pause, ends_at: now + lasts }
+    }
+}
+
+/// Never, for a token that never ends.
+async fn renewal_due(life: Option<&Life>) {
+    match life {
+        Some(life) => sleep_until(life.renew_at).await,
+        None => std::future::pending().await,
     }
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::grants::{
-    AgentEndpointGrant, AgentGrant, AgentThreadGrant, Grants, InferenceGrant, ObservabilityGrant, SipGrant,
-    VideoGrant, is_default,
+    AgentEndpointGrant, AgentGrant, AgentThreadGrant, Grants, Group, InferenceGrant, ObservabilityGrant,
+    SipGrant, VideoGrant, is_default,
 };
 use crate::time::Time;
 
@@ -111,8 +111,8 @@ pub struct Claims<'a> {
     origin: Origin<'a>,
 }
 
-fn is_unset<T: Default + PartialEq>(value: &&T) -> bool {
-    is_default(*value)
+fn is_unset<G: Group>(group: &&G) -> bool {
+    group.says_nothing()
 }
 
 fn is_empty(list: &&[String]) -> bool {

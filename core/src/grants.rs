@@ -36,6 +36,9 @@ pub(crate) trait Group: Default + PartialEq {
 
     /// All its flags.
     fn flags(&mut self) -> Self::Flags<'_>;
+
+    /// Whether a token is the same without it: also where a flag is false of which unset and false mean the same.
+    fn says_nothing(&self) -> bool;
 }
 
 /// All rights of a token.

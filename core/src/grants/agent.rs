@@ -36,6 +36,11 @@ impl Group for AgentGrant {
             flag("dispatchAdmin", &mut self.dispatch_admin),
         ]
     }
+
+    fn says_nothing(&self) -> bool {
+        let AgentGrant { admin, simulation_admin, database_admin, dispatch_admin } = self;
+        [admin, simulation_admin, database_admin, dispatch_admin].into_iter().all(is_not_true)
+    }
 }
 
 /// The member `agentEndpoint` of the claims.
@@ -60,6 +65,11 @@ impl Group for AgentEndpointGrant {
 
     fn flags(&mut self) -> Self::Flags<'_> {
         [Flag { name: "call", default: false, value: &mut self.call }]
+    }
+
+    fn says_nothing(&self) -> bool {
+        let AgentEndpointGrant { call, agent_name, deployment } = self;
+        is_not_true(call) && agent_name.is_empty() && deployment.is_empty()
     }
 }
 
@@ -108,5 +118,12 @@ impl Group for AgentThreadGrant {
             flag("read", &mut self.read),
             flag("delete", &mut self.delete),
         ]
+    }
+
+    fn says_nothing(&self) -> bool {
+        let AgentThreadGrant { all, list, create, write, read, delete, scope, thread_ids } = self;
+        [all, list, create, write, read, delete].into_iter().all(is_not_true)
+            && scope.is_empty()
+            && thread_ids.is_empty()
     }
 }

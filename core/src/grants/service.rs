@@ -27,6 +27,11 @@ impl Group for SipGrant {
             Flag { name: "call", default: false, value: &mut self.call },
         ]
     }
+
+    fn says_nothing(&self) -> bool {
+        let SipGrant { admin, call } = self;
+        [admin, call].into_iter().all(is_not_true)
+    }
 }
 
 /// The member `inference` of the claims.
@@ -46,6 +51,11 @@ impl Group for InferenceGrant {
     fn flags(&mut self) -> Self::Flags<'_> {
         [Flag { name: "perform", default: false, value: &mut self.perform }]
     }
+
+    fn says_nothing(&self) -> bool {
+        let InferenceGrant { perform } = self;
+        is_not_true(perform)
+    }
 }
 
 /// The member `observability` of the claims.
@@ -64,5 +74,10 @@ impl Group for ObservabilityGrant {
 
     fn flags(&mut self) -> Self::Flags<'_> {
         [Flag { name: "write", default: false, value: &mut self.write }]
+    }
+
+    fn says_nothing(&self) -> bool {
+        let ObservabilityGrant { write } = self;
+        is_not_true(write)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flag, Group, is_default, is_not_true};
+use super::{Flag, Group, is_not_true};
 
 /// What a participant may publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,11 @@ pub enum PublishSource {
     ScreenShare,
     /// A screen's sound.
     ScreenShareAudio,
+}
+
+/// An empty list means every source, as none does.
+fn names_none(sources: &Option<Vec<PublishSource>>) -> bool {
+    sources.as_ref().is_none_or(Vec::is_empty)
 }
 
 /// The member `video` of the claims.
@@ -53,7 +58,7 @@ pub struct VideoGrant {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_publish_data: Option<bool>,
     /// Only these sources; unset or empty: every source.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "names_none")]
     pub can_publish_sources: Option<Vec<PublishSource>>,
     /// Unset: no.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,5 +108,44 @@ impl Group for VideoGrant {
             flag("canSubscribeMetrics", false, &mut self.can_subscribe_metrics),
             flag("canManageAgentSession", false, &mut self.can_manage_agent_session),
         ]
+    }
+
+    fn says_nothing(&self) -> bool {
+        let VideoGrant {
+            room_create,
+            room_list,
+            room_record,
+            room_admin,
+            room_join,
+            ingress_admin,
+            hidden,
+            recorder,
+            agent,
+            can_publish,
+            can_subscribe,
+            can_publish_data,
+            can_update_own_metadata,
+            can_subscribe_metrics,
+            can_manage_agent_session,
+            room,
+            destination_room,
+            can_publish_sources,
+        } = self;
+        [room_create, room_list, room_record, room_admin, room_join, ingress_admin, hidden, recorder, agent]
+            .into_iter()
+            .all(is_not_true)
+            && [
+                can_publish,
+                can_subscribe,
+                can_publish_data,
+                can_update_own_metadata,
+                can_subscribe_metrics,
+                can_manage_agent_session,
+            ]
+            .into_iter()
+            .all(Option::is_none)
+            && room.is_empty()
+            && destination_room.is_empty()
+            && names_none(can_publish_sources)
     }
 }

@@ -147,8 +147,7 @@ impl Outcome {
 /// One caller's counters.
 #[derive(Clone)]
 pub struct CallerMetrics {
-    /// Tokens it was given.
-    pub issued: IntCounter,
+    issued: IntCounter,
     requests: [IntCounter; 5],
     clamped: [IntCounter; 4],
     denied: IntCounterVec,
@@ -156,6 +155,12 @@ pub struct CallerMetrics {
 }
 
 impl CallerMetrics {
+    /// Counts tokens that it was given.
+    pub fn issued(&self, tokens: u64) {
+        self.issued.inc_by(tokens);
+        self.requests[Outcome::Ok as usize].inc_by(tokens);
+    }
+
     /// Counts one token request.
     pub fn saw(&self, outcome: Outcome) {
         self.requests[outcome as usize].inc();

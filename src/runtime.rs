@@ -59,10 +59,10 @@ fn because(error: impl fmt::Display) -> CannotStart {
 pub fn run(config: Config) -> Result<(), CannotStart> {
     let log = logging::start(config.log.format, config.log.level);
     hardening::keep_memory_private();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // Signing has threads of its own; all else waits far more than it works.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(FILE_THREADS)
-        .thread_name("livekit-keyd")
         .build()
         .map_err(because)?;
     let ended = runtime.block_on(live(config, log));

@@ -9,6 +9,7 @@ mod ttl;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::claims::Kind;
@@ -95,39 +96,69 @@ fn check_name(pointer: &str, name: Option<&str>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A request for many tokens.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchRequest<'a> {
-    /// Each as at `POST /v1/tokens`, parsed on its own so that one mistake does not spoil the rest.
-    #[serde(borrow)]
-    pub tokens: Vec<&'a serde_json::value::RawValue>,
-}
-
 /// The most tokens of one batch.
 pub const LARGEST_BATCH: usize = 10_000;
+
+/// A request for many tokens, each as at `POST /v1/tokens`. One mistake does not spoil the rest.
+#[derive(Debug)]
+pub struct BatchRequest<'a>(Batch<'a>);
+
+#[derive(Debug)]
+enum Batch<'a> {
+    /// Every one is of the right form.
+    Whole(Vec<TokenRequest>),
+    /// At least one is not: each is looked at by itself.
+    Parts(Vec<&'a RawValue>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tokens<T> {
+    tokens: Vec<T>,
+}
 
 impl<'a> BatchRequest<'a> {
     /// Reads a body.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// What is wrong with it as a whole, and where.
     pub fn parse(body: &'a [u8]) -> Result<BatchRequest<'a>, Problem> {
-        let batch: BatchRequest =
-            serde_json::from_slice(body).map_err(|_| mistake::find::<OwnedBatch>(body))?;
-        if batch.tokens.is_empty() || batch.tokens.len() > LARGEST_BATCH {
-            let detail =
-                format!("a batch has 1 to {LARGEST_BATCH} tokens, and this one has {}", batch.tokens.len());
+        let batch = match serde_json::from_slice(body) {
+            Ok(Tokens { tokens }) => Batch::Whole(tokens),
+            Err(_) => {
+                let parts = serde_json::from_slice::<Tokens<&RawValue>>(body);
+                let parts = parts.map_err(|_| mistake::find::<Tokens<serde::de::IgnoredAny>>(body))?;
+                Batch::Parts(parts.tokens)
+            }
+        };
+        let batch = BatchRequest(batch);
+        if batch.is_empty() || batch.len() > LARGEST_BATCH {
+            let detail = format!("a batch has 1 to {LARGEST_BATCH} tokens, and this one has {}", batch.len());
             return Err(Problem::malformed("/tokens", detail));
         }
         Ok(batch)
     }
-}
 
-/// The same without borrowing: for finding mistakes.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OwnedBatch {
-    #[serde(rename = "tokens")]
-    _tokens: Vec<serde::de::IgnoredAny>,
+    /// How many tokens are asked for.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Batch::Whole(requests) => requests.len(),
+            Batch::Parts(parts) => parts.len(),
+        }
+    }
+
+    /// Whether none is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Each request, or what is wrong with it.
+    pub fn into_requests(self) -> impl Iterator<Item = Result<TokenRequest, Problem>> {
+        let (whole, parts) = match self.0 {
+            Batch::Whole(requests) => (requests, Vec::new()),
+            Batch::Parts(parts) => (Vec::new(), parts),
+        };
+        let whole = whole.into_iter().map(TokenRequest::check);
+        whole.chain(parts.into_iter().map(|part| TokenRequest::parse(part.get().as_bytes())))
+    }
 }

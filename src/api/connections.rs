@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::IntGauge;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
@@ -69,15 +70,18 @@ impl OpenConnections {
         self.tasks.len()
     }
 
-    /// Serves one more on a task of its own.
-    pub(super) fn add<F>(&mut self, serve: impl FnOnce(oneshot::Receiver<()>, Arc<Activity>) -> F)
-    where
+    /// Serves one more on a task of its own, in that runtime.
+    pub(super) fn add<F>(
+        &mut self,
+        runtime: &Handle,
+        serve: impl FnOnce(oneshot::Receiver<()>, Arc<Activity>) -> F,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
         let (end, ends) = oneshot::channel();
         let idle_since = AtomicU64::new(self.looks.load(Ordering::Relaxed));
         let activity = Arc::new(Activity { idle_since, looks: Arc::clone(&self.looks) });
-        let task = self.tasks.spawn(serve(ends, Arc::clone(&activity)));
+        let task = self.tasks.spawn_on(serve(ends, Arc::clone(&activity)), runtime);
         self.gauge.inc();
         self.connections.insert(task.id(), Connection { _end: end, task, activity });
     }

@@ -10,3 +10,4 @@ pub mod server;
 pub mod sign;
 pub mod socket;
 pub mod telemetry;
+pub mod workers;

@@ -17,11 +17,13 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::answer::{self, Answer};
 use super::connections::{Activity, OpenConnections};
+use super::workers::Workers;
 
 /// What a server bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct Server<H: Handler> {
     pub limits: Limits,
     /// How many connections are open.
     pub connections: IntGauge,
+    /// Who serves connections; without, it is the runtime that accepts them.
+    pub workers: Option<Workers>,
 }
 
 /// Listeners of either kind.
@@ -74,6 +78,12 @@ pub trait Accept: Send {
 
     /// The next one.
     fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+
+    /// The same connection, in another runtime's care.
+    ///
+    /// # Errors
+    /// As the operating system has it.
+    fn move_to(stream: Self::Stream, runtime: &Handle) -> std::io::Result<Self::Stream>;
 }
 
 impl Accept for tokio::net::UnixListener {
@@ -82,6 +92,12 @@ impl Accept for tokio::net::UnixListener {
     async fn accept(&self) -> std::io::Result<Self::Stream> {
         tokio::net::UnixListener::accept(self).await.map(|(stream, _)| stream)
     }
+
+    fn move_to(stream: tokio::net::UnixStream, runtime: &Handle) -> std::io::Result<tokio::net::UnixStream> {
+        let stream = stream.into_std()?;
+        let _in = runtime.enter();
+        tokio::net::UnixStream::from_std(stream)
+    }
 }
 
 impl Accept for tokio::net::TcpListener {
@@ -89,6 +105,12 @@ impl Accept for tokio::net::TcpListener {
 
     async fn accept(&self) -> std::io::Result<Self::Stream> {
         tokio::net::TcpListener::accept(self).await.map(|(stream, _)| stream)
+    }
+
+    fn move_to(stream: tokio::net::TcpStream, runtime: &Handle) -> std::io::Result<tokio::net::TcpStream> {
+        let stream = stream.into_std()?;
+        let _in = runtime.enter();
+        tokio::net::TcpStream::from_std(stream)
     }
 }
 
@@ -107,6 +129,7 @@ impl<H: Handler> Server<H> {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut open = OpenConnections::new(self.limits.idle_timeout, self.connections.clone());
+        let here = Handle::current();
         let mut tick = tokio::time::interval(open.tick());
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -133,8 +156,18 @@ impl<H: Handler> Server<H> {
                 continue;
             }
             let Ok(connection) = know(&stream) else { continue };
+            let (runtime, stream) = match &self.workers {
+                None => (&here, Ok(stream)),
+                Some(workers) => {
+                    let runtime = workers.next();
+                    (runtime, L::move_to(stream, runtime))
+                }
+            };
+            let Ok(stream) = stream else { continue };
             let (handler, limits) = (Arc::clone(&self.handler), self.limits);
-            open.add(|ends, activity| serve_one(handler, connection, stream, limits, ends, activity));
+            open.add(runtime, |ends, activity| {
+                serve_one(handler, connection, stream, limits, ends, activity)
+            });
         }
         drop(listener);
         if tokio::time::timeout(self.limits.drain_timeout, open.drain()).await.is_err() {

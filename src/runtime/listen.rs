@@ -14,6 +14,7 @@ use crate::api::server::{Handler, Limits, Server};
 use crate::api::sign::SignApi;
 use crate::api::socket::{BoundSocket, SocketPlace};
 use crate::api::telemetry::Telemetry;
+use crate::api::workers::Workers;
 use crate::config::Config;
 
 /// Connections of operators and scrapers at a time, which need no setting.
@@ -28,6 +29,7 @@ pub(super) struct Listeners {
     telemetry: Option<TcpListener>,
     sign_limits: Limits,
     few: Limits,
+    workers: Option<Workers>,
 }
 
 impl Listeners {
@@ -40,6 +42,12 @@ impl Listeners {
                 Some(address) => Some(tcp(address).await?),
                 None => None,
             },
+            workers: config
+                .role
+                .signs()
+                .then(|| Workers::start("sign"))
+                .transpose()
+                .map_err(|error| error.to_string())?,
             sign_limits,
             few: Limits { max_connections: FEW_CONNECTIONS, max_body: OPERATORS_BODY, ..sign_limits },
         })
@@ -63,11 +71,12 @@ impl Listeners {
         ) -> (Arc<H>, Server<H>) {
             let handler = Arc::new(handler);
             let connections = connections.with_label_values(&[name]);
-            (Arc::clone(&handler), Server { handler, limits, connections })
+            (Arc::clone(&handler), Server { handler, limits, connections, workers: None })
         }
         let mut kept = Vec::new();
         if let Some((listener, bound)) = self.sign {
             let (handler, server) = server(sign, self.sign_limits, "sign", connections);
+            let server = Server { workers: self.workers, ..server };
             let stop = stop.clone();
             let know =
                 move |stream: &tokio::net::UnixStream| Peer::of(stream).map(|peer| handler.connection(peer));

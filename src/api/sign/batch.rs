@@ -1,44 +1,55 @@
 //! `POST /v1/tokens/batch`: many tokens in one answer, each with its own fate.
 
 use hyper::StatusCode;
+use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{BatchRequest, TokenRequest};
 
 use super::SignApi;
-use super::mint::mint;
+use super::mint::{Mint, Refusal};
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
-use crate::clock;
 
 /// What one result takes, nearly always.
-const USUAL_RESULT: usize = 600;
+const USUAL_RESULT: usize = 700;
 
 impl SignApi {
     pub(super) fn batch(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
-        let batch = match BatchRequest::parse(body) {
-            Ok(batch) => batch,
-            Err(problem) => {
-                let (status, kind) = answer::parts(&problem);
-                return answer::problem(status, &kind, &problem.detail, &problem.pointer);
+        let batch = BatchRequest::parse(body).map_err(Refusal::from);
+        let opened = batch.and_then(|batch| Ok((batch, Mint::open(caller)?)));
+        let (batch, mut mint) = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                refusal.count(caller);
+                let (status, kind, detail, pointer) = refusal.parts();
+                return answer::problem(status, &kind, &detail, pointer);
             }
         };
-        let now = clock::now();
-        let mut out = Vec::with_capacity(batch.tokens.len() * USUAL_RESULT);
+        let mut out = Vec::with_capacity(batch.len() * USUAL_RESULT);
         out.extend_from_slice(b"{\"results\":[");
-        for (index, request) in batch.tokens.iter().enumerate() {
+        for (index, request) in batch.into_requests().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            let request = TokenRequest::parse(request.get().as_bytes());
-            if let Err(refusal) =
-                request.map_err(Into::into).and_then(|request| mint(caller, request, now, &mut out))
-            {
-                refusal.count(caller);
-                let (status, kind, detail, pointer) = refusal.parts();
-                let pointer = format!("/tokens/{index}{pointer}");
-                out.extend_from_slice(&answer::problem_json(status, &kind, &detail, &pointer));
-            }
+            self.one_of_many(caller, &mut mint, index, request, &mut out);
         }
         out.extend_from_slice(b"]}");
         answer::json(StatusCode::OK, out)
+    }
+
+    fn one_of_many(
+        &self,
+        caller: &ResolvedCaller,
+        mint: &mut Mint<'_>,
+        index: usize,
+        request: Result<TokenRequest, Problem>,
+        out: &mut Vec<u8>,
+    ) {
+        let minted = request.map_err(Refusal::from).and_then(|request| mint.token(request, out));
+        if let Err(refusal) = minted {
+            refusal.count(caller);
+            let (status, kind, detail, pointer) = refusal.parts();
+            let pointer = format!("/tokens/{index}{pointer}");
+            out.extend_from_slice(&answer::problem_json(status, &kind, &detail, &pointer));
+        }
     }
 }

@@ -1,7 +1,11 @@
-//! One token: policy, lease, claims, signature.
+//! Tokens: policy, lease, claims, signature.
+//!
+//! What does not change between the tokens of one batch (the key, the lease, the
+//! moment) is resolved once; counters go up once as well.
 
 use std::time::Duration;
 
+use arc_swap::Guard;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
@@ -10,13 +14,16 @@ use livekit_keyd_core::claims::{Claims, Origin};
 use livekit_keyd_core::policy::LimitedBy;
 use livekit_keyd_core::problem::{Problem, ProblemKind};
 use livekit_keyd_core::request::TokenRequest;
+use livekit_keyd_core::snapshot::Signing;
 use livekit_keyd_core::time::Time;
 use serde::Serialize;
+use std::sync::Arc;
 
 use crate::api::answer;
 use crate::api::callers::ResolvedCaller;
+use crate::clock;
 use crate::metrics::Outcome;
-use crate::signer::NoKey;
+use crate::signer::{Keyring, NoKey, SigningKey};
 
 /// `{"typ":"JWT","alg":"HS256"}` and the dot that follows it.
 const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.";
@@ -69,8 +76,8 @@ impl Refusal {
 
 /// A token's answer, as it is sent.
 #[derive(Serialize)]
-pub(super) struct Minted<'a> {
-    token: String,
+struct Minted<'a> {
+    token: &'a str,
     key_id: &'a str,
     expires_at: Time,
     expires_in: i64,
@@ -81,63 +88,100 @@ pub(super) struct Minted<'a> {
     ttl_limited_by: Option<&'static str>,
 }
 
-/// Signs for a caller and writes the answer behind what is in `out`.
-pub(super) fn mint(
-    caller: &ResolvedCaller,
-    request: TokenRequest,
+/// A key that is ready at a moment, for one caller.
+pub(super) struct Mint<'a> {
+    caller: &'a ResolvedCaller,
+    keyring: Guard<Option<Arc<Keyring>>>,
+    signing: Signing,
     now: Time,
-    out: &mut Vec<u8>,
-) -> Result<(), Refusal> {
-    let approved = caller.policy.decide(request)?;
-    let keyring = caller.signer.keyring();
-    let keyring = keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
-    let signing = keyring.snapshot.at(now, caller.signer.age());
-    let signing = signing.map_err(|why| Refusal::NoKey(NoKey::Unusable(why)))?;
-    let rules = &keyring.document.rules;
-    let lease = signing.latest_expiry.since(now);
-    let ttl = approved.ttl.limit(rules.max_token_ttl, LimitedBy::Keyset).limit(lease, LimitedBy::Lease);
-    let expires_at = Time::from_millis((now + ttl.granted).as_secs() * 1000);
-    let key = &keyring.signing[signing.index];
-    let origin =
-        Origin { profile: &approved.profile, caller: &caller.policy.caller().name, auth_time: now.as_secs() };
-    let claims =
-        Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at);
-    let token = sign(&claims, key)?;
-    let minted = Minted {
-        token,
-        key_id: key.id.as_str(),
-        expires_at,
-        expires_in: expires_at.as_secs() - now.as_secs(),
-        refresh_at: now + refresh_after(expires_at.since(now)),
-        server_url: rules.server_url.as_deref(),
-        ttl_limited_by: ttl.limited_by.map(LimitedBy::as_str),
-    };
-    serde_json::to_writer(out, &minted).map_err(internal)?;
-    key.usage.issued.inc();
-    key.usage.last_used.set(now.as_secs());
-    caller.metrics.issued.inc();
-    caller.metrics.saw(Outcome::Ok);
-    if let Some(by) = ttl.limited_by {
-        caller.metrics.clamped(by);
+    issued: u64,
+    claims: Vec<u8>,
+    token: String,
+}
+
+impl<'a> Mint<'a> {
+    /// What the caller's keyset signs with now.
+    pub(super) fn open(caller: &'a ResolvedCaller) -> Result<Mint<'a>, Refusal> {
+        let now = clock::now();
+        let keyring = caller.signer.keyring();
+        let snapshot = keyring.as_ref().map(|keyring| &keyring.snapshot);
+        let snapshot = snapshot.ok_or(Refusal::NoKey(NoKey::NeverRead))?;
+        let signing = snapshot.at(now, caller.signer.age());
+        let signing = signing.map_err(|why| Refusal::NoKey(NoKey::Unusable(why)))?;
+        Ok(Mint {
+            caller,
+            keyring,
+            signing,
+            now,
+            issued: 0,
+            claims: Vec::with_capacity(512),
+            token: String::new(),
+        })
     }
-    Ok(())
+
+    /// Signs one token and writes the answer behind what is in `out`.
+    pub(super) fn token(&mut self, request: TokenRequest, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let approved = self.caller.policy.decide(request)?;
+        let keyring = self.keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
+        let (rules, key, now) = (&keyring.document.rules, &keyring.signing[self.signing.index], self.now);
+        let lease = self.signing.latest_expiry.since(now);
+        let ttl = approved.ttl.limit(rules.max_token_ttl, LimitedBy::Keyset).limit(lease, LimitedBy::Lease);
+        let expires_at = Time::from_millis((now + ttl.granted).as_secs() * 1000);
+        let caller = &self.caller.policy.caller().name;
+        let origin = Origin { profile: &approved.profile, caller, auth_time: now.as_secs() };
+        let claims =
+            Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at);
+        sign(&claims, key, &mut self.claims, &mut self.token)?;
+        let minted = Minted {
+            token: &self.token,
+            key_id: key.id.as_str(),
+            expires_at,
+            expires_in: expires_at.as_secs() - now.as_secs(),
+            refresh_at: now + refresh_after(expires_at.since(now)),
+            server_url: rules.server_url.as_deref(),
+            ttl_limited_by: ttl.limited_by.map(LimitedBy::as_str),
+        };
+        serde_json::to_writer(out, &minted).map_err(internal)?;
+        if let Some(by) = ttl.limited_by {
+            self.caller.metrics.clamped(by);
+        }
+        self.issued += 1;
+        Ok(())
+    }
+}
+
+impl Drop for Mint<'_> {
+    /// Counts what was signed.
+    fn drop(&mut self) {
+        let Some(keyring) = self.keyring.as_ref().filter(|_| self.issued > 0) else { return };
+        let usage = &keyring.signing[self.signing.index].usage;
+        usage.issued.inc_by(self.issued);
+        usage.last_used.set(self.now.as_secs());
+        self.caller.metrics.issued(self.issued);
+    }
 }
 
 /// At three quarters of its life a token is worth renewing: what is left bears a few failed tries.
 fn refresh_after(life: Duration) -> Duration {
-    life.mul_f64(0.75)
+    life / 4 * 3
 }
 
-fn sign(claims: &Claims<'_>, key: &crate::signer::SigningKey) -> Result<String, Refusal> {
-    let json = serde_json::to_vec(claims).map_err(internal)?;
-    let mut token = String::with_capacity(HEADER.len() + json.len() * 4 / 3 + 48);
+fn sign(
+    claims: &Claims<'_>,
+    key: &SigningKey,
+    json: &mut Vec<u8>,
+    token: &mut String,
+) -> Result<(), Refusal> {
+    json.clear();
+    serde_json::to_writer(&mut *json, claims).map_err(internal)?;
+    token.clear();
+    token.reserve(HEADER.len() + json.len() * 4 / 3 + 48);
     token.push_str(HEADER);
-    URL_SAFE_NO_PAD.encode_string(&json, &mut token);
+    URL_SAFE_NO_PAD.encode_string(&*json, token);
     let signature = jsonwebtoken::crypto::sign(token.as_bytes(), &key.encoding, Algorithm::HS256);
-    let signature = signature.map_err(internal)?;
     token.push('.');
-    token.push_str(&signature);
-    Ok(token)
+    token.push_str(&signature.map_err(internal)?);
+    Ok(())
 }
 
 /// Neither serialization nor HMAC fails; should they, the caller learns that there is no token.

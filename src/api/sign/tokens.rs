@@ -6,10 +6,9 @@ use hyper::StatusCode;
 use livekit_keyd_core::request::TokenRequest;
 
 use super::SignApi;
-use super::mint::mint;
+use super::mint::{Mint, Refusal};
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
-use crate::clock;
 
 /// What an answer takes, nearly always.
 const USUAL_ANSWER: usize = 1024;
@@ -20,7 +19,7 @@ impl SignApi {
         let mut out = Vec::with_capacity(USUAL_ANSWER);
         let request = TokenRequest::parse(body);
         let minted =
-            request.map_err(Into::into).and_then(|request| mint(caller, request, clock::now(), &mut out));
+            request.map_err(Refusal::from).and_then(|request| Mint::open(caller)?.token(request, &mut out));
         let answer = match minted {
             Ok(()) => answer::json(StatusCode::CREATED, out),
             Err(refusal) => {

@@ -18,24 +18,23 @@ pub use service::{InferenceGrant, ObservabilityGrant, SipGrant};
 pub use video::{PublishSource, VideoGrant};
 
 /// A flag of a group of grants, with what LiveKit takes it for when it is unset.
-pub(crate) struct Flag<T> {
+#[derive(Clone, Copy)]
+pub(crate) struct Flag {
     pub(crate) name: &'static str,
     pub(crate) default: bool,
-    pub(crate) value: T,
+    pub(crate) value: Option<bool>,
 }
 
-/// A group of grants: a member of the claims.
+/// A group of grants: a member of the claims. Its flags come as arrays, since they are compared on each request.
 pub(crate) trait Group: Default + PartialEq {
     /// Its member of the claims.
     const NAME: &'static str;
 
-    /// All its flags, as an array: they are compared on each request.
-    type Flags<'a>: IntoIterator<Item = Flag<&'a mut Option<bool>>>
-    where
-        Self: 'a;
-
     /// All its flags.
-    fn flags(&mut self) -> Self::Flags<'_>;
+    fn flags(&self) -> impl IntoIterator<Item = Flag>;
+
+    /// Their places, in the same order.
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>>;
 
     /// Whether a token is the same without it: also where a flag is false of which unset and false mean the same.
     fn says_nothing(&self) -> bool;
@@ -80,15 +79,14 @@ pub(crate) fn is_not_true(flag: &Option<bool>) -> bool {
 impl Grants {
     /// The names of what these grants give beyond LiveKit's defaults, like `video.roomJoin`.
     pub fn granted(&self) -> Vec<String> {
-        let mut copy = self.clone();
         let mut names = Vec::new();
-        collect(&mut copy.video, &mut names);
-        collect(&mut copy.sip, &mut names);
-        collect(&mut copy.agent, &mut names);
-        collect(&mut copy.agent_endpoint, &mut names);
-        collect(&mut copy.agent_thread, &mut names);
-        collect(&mut copy.inference, &mut names);
-        collect(&mut copy.observability, &mut names);
+        collect(&self.video, &mut names);
+        collect(&self.sip, &mut names);
+        collect(&self.agent, &mut names);
+        collect(&self.agent_endpoint, &mut names);
+        collect(&self.agent_thread, &mut names);
+        collect(&self.inference, &mut names);
+        collect(&self.observability, &mut names);
         if !self.video.destination_room.is_empty() {
             names.push("video.destinationRoom".to_owned());
         }
@@ -116,9 +114,9 @@ impl Grants {
     }
 }
 
-fn collect<G: Group>(group: &mut G, names: &mut Vec<String>) {
+fn collect<G: Group>(group: &G, names: &mut Vec<String>) {
     for flag in group.flags() {
-        if *flag.value == Some(true) && !flag.default {
+        if flag.value == Some(true) && !flag.default {
             names.push(format!("{}.{}", G::NAME, flag.name));
         }
     }

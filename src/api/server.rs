@@ -193,7 +193,7 @@ async fn serve_one<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'stati
     });
     let mut builder = http1::Builder::new();
     // The other end is on this machine and has the same clock.
-    builder.auto_date_header(false).max_buf_size(LARGEST_HEAD);
+    builder.auto_date_header(false).max_buf_size(LARGEST_HEAD).writev(false);
     let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;

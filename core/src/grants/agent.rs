@@ -25,16 +25,18 @@ pub struct AgentGrant {
 impl Group for AgentGrant {
     const NAME: &'static str = "agent";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 4];
-
-    fn flags(&mut self) -> Self::Flags<'_> {
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
         let flag = |name, value| Flag { name, default: false, value };
         [
-            flag("admin", &mut self.admin),
-            flag("simulationAdmin", &mut self.simulation_admin),
-            flag("databaseAdmin", &mut self.database_admin),
-            flag("dispatchAdmin", &mut self.dispatch_admin),
+            flag("admin", self.admin),
+            flag("simulationAdmin", self.simulation_admin),
+            flag("databaseAdmin", self.database_admin),
+            flag("dispatchAdmin", self.dispatch_admin),
         ]
+    }
+
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [&mut self.admin, &mut self.simulation_admin, &mut self.database_admin, &mut self.dispatch_admin]
     }
 
     fn says_nothing(&self) -> bool {
@@ -61,10 +63,12 @@ pub struct AgentEndpointGrant {
 impl Group for AgentEndpointGrant {
     const NAME: &'static str = "agentEndpoint";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 1];
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+        [Flag { name: "call", default: false, value: self.call }]
+    }
 
-    fn flags(&mut self) -> Self::Flags<'_> {
-        [Flag { name: "call", default: false, value: &mut self.call }]
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [&mut self.call]
     }
 
     fn says_nothing(&self) -> bool {
@@ -106,18 +110,20 @@ pub struct AgentThreadGrant {
 impl Group for AgentThreadGrant {
     const NAME: &'static str = "agentThread";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 6];
-
-    fn flags(&mut self) -> Self::Flags<'_> {
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
         let flag = |name, value| Flag { name, default: false, value };
         [
-            flag("all", &mut self.all),
-            flag("list", &mut self.list),
-            flag("create", &mut self.create),
-            flag("write", &mut self.write),
-            flag("read", &mut self.read),
-            flag("delete", &mut self.delete),
+            flag("all", self.all),
+            flag("list", self.list),
+            flag("create", self.create),
+            flag("write", self.write),
+            flag("read", self.read),
+            flag("delete", self.delete),
         ]
+    }
+
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [&mut self.all, &mut self.list, &mut self.create, &mut self.write, &mut self.read, &mut self.delete]
     }
 
     fn says_nothing(&self) -> bool {

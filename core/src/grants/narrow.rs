@@ -68,21 +68,20 @@ impl Grants {
 }
 
 /// The flags of one group; everything else is left at its default.
-fn group<G: Group + Clone>(profile: &G, request: &G) -> Result<G, Wider> {
+fn group<G: Group>(profile: &G, request: &G) -> Result<G, Wider> {
+    let mut narrowed = G::default();
     if is_default(profile) && is_default(request) {
-        return Ok(G::default());
+        return Ok(narrowed);
     }
-    let (mut profile, mut request, mut narrowed) = (profile.clone(), request.clone(), G::default());
     let both = profile.flags().into_iter().zip(request.flags());
-    for ((allowed, asked), to) in both.zip(narrowed.flags()) {
-        let limit = allowed.value.unwrap_or(allowed.default);
-        if *asked.value == Some(true) && !limit {
+    for ((allowed, asked), place) in both.zip(narrowed.places()) {
+        if asked.value == Some(true) && !allowed.value.unwrap_or(allowed.default) {
             return Err(Wider {
                 grant: format!("{}.{}", G::NAME, asked.name),
                 allowed: "the profile does not have it".to_owned(),
             });
         }
-        *to.value = asked.value.or(*allowed.value);
+        *place = asked.value.or(allowed.value);
     }
     Ok(narrowed)
 }

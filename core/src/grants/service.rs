@@ -19,13 +19,15 @@ pub struct SipGrant {
 impl Group for SipGrant {
     const NAME: &'static str = "sip";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 2];
-
-    fn flags(&mut self) -> Self::Flags<'_> {
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
         [
-            Flag { name: "admin", default: false, value: &mut self.admin },
-            Flag { name: "call", default: false, value: &mut self.call },
+            Flag { name: "admin", default: false, value: self.admin },
+            Flag { name: "call", default: false, value: self.call },
         ]
+    }
+
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [&mut self.admin, &mut self.call]
     }
 
     fn says_nothing(&self) -> bool {
@@ -46,10 +48,12 @@ pub struct InferenceGrant {
 impl Group for InferenceGrant {
     const NAME: &'static str = "inference";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 1];
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+        [Flag { name: "perform", default: false, value: self.perform }]
+    }
 
-    fn flags(&mut self) -> Self::Flags<'_> {
-        [Flag { name: "perform", default: false, value: &mut self.perform }]
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [&mut self.perform]
     }
 
     fn says_nothing(&self) -> bool {
@@ -70,10 +74,12 @@ pub struct ObservabilityGrant {
 impl Group for ObservabilityGrant {
     const NAME: &'static str = "observability";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 1];
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+        [Flag { name: "write", default: false, value: self.write }]
+    }
 
-    fn flags(&mut self) -> Self::Flags<'_> {
-        [Flag { name: "write", default: false, value: &mut self.write }]
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [&mut self.write]
     }
 
     fn says_nothing(&self) -> bool {

@@ -86,27 +86,45 @@ pub struct VideoGrant {
 impl Group for VideoGrant {
     const NAME: &'static str = "video";
 
-    type Flags<'a> = [Flag<&'a mut Option<bool>>; 15];
-
-    fn flags(&mut self) -> Self::Flags<'_> {
+    fn flags(&self) -> impl IntoIterator<Item = Flag> {
         let data = self.can_publish.unwrap_or(true);
         let flag = |name, default, value| Flag { name, default, value };
         [
-            flag("roomCreate", false, &mut self.room_create),
-            flag("roomList", false, &mut self.room_list),
-            flag("roomRecord", false, &mut self.room_record),
-            flag("roomAdmin", false, &mut self.room_admin),
-            flag("roomJoin", false, &mut self.room_join),
-            flag("canPublish", true, &mut self.can_publish),
-            flag("canSubscribe", true, &mut self.can_subscribe),
-            flag("canPublishData", data, &mut self.can_publish_data),
-            flag("canUpdateOwnMetadata", false, &mut self.can_update_own_metadata),
-            flag("ingressAdmin", false, &mut self.ingress_admin),
-            flag("hidden", false, &mut self.hidden),
-            flag("recorder", false, &mut self.recorder),
-            flag("agent", false, &mut self.agent),
-            flag("canSubscribeMetrics", false, &mut self.can_subscribe_metrics),
-            flag("canManageAgentSession", false, &mut self.can_manage_agent_session),
+            flag("roomCreate", false, self.room_create),
+            flag("roomList", false, self.room_list),
+            flag("roomRecord", false, self.room_record),
+            flag("roomAdmin", false, self.room_admin),
+            flag("roomJoin", false, self.room_join),
+            flag("canPublish", true, self.can_publish),
+            flag("canSubscribe", true, self.can_subscribe),
+            flag("canPublishData", data, self.can_publish_data),
+            flag("canUpdateOwnMetadata", false, self.can_update_own_metadata),
+            flag("ingressAdmin", false, self.ingress_admin),
+            flag("hidden", false, self.hidden),
+            flag("recorder", false, self.recorder),
+            flag("agent", false, self.agent),
+            flag("canSubscribeMetrics", false, self.can_subscribe_metrics),
+            flag("canManageAgentSession", false, self.can_manage_agent_session),
+        ]
+    }
+
+    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+        [
+            &mut self.room_create,
+            &mut self.room_list,
+            &mut self.room_record,
+            &mut self.room_admin,
+            &mut self.room_join,
+            &mut self.can_publish,
+            &mut self.can_subscribe,
+            &mut self.can_publish_data,
+            &mut self.can_update_own_metadata,
+            &mut self.ingress_admin,
+            &mut self.hidden,
+            &mut self.recorder,
+            &mut self.agent,
+            &mut self.can_subscribe_metrics,
+            &mut self.can_manage_agent_session,
         ]
     }
 

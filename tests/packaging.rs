@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use livekit_keyd::config::{Config, Role};
 use serde_json::Value;
 use support::cache;
 
@@ -131,6 +132,13 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
     found.expect("seen above")
 }
 
+/// The configuration among the objects, as the daemon reads it.
+fn configuration(objects: &[Value]) -> Config {
+    let text = only(objects, "ConfigMap")["data"]["keyd.toml"].as_str().expect("keyd.toml");
+    let config = Config::parse(text, Path::new("/etc/livekit-keyd/keyd.toml"));
+    config.map_err(|errors| errors.to_string()).expect("the daemon takes the chart's configuration")
+}
+
 /// What holds for the daemon's container wherever it runs.
 fn assert_confined(container: &Value) {
     let security = &container["securityContext"];
@@ -145,8 +153,8 @@ fn assert_confined(container: &Value) {
 #[test]
 fn the_chart_renders_rotators() {
     let objects = render("rotator");
-    let config = only(&objects, "ConfigMap")["data"]["keyd.toml"].as_str().expect("keyd.toml");
-    assert!(config.starts_with("role = \"rotator\"\n"), "{config}");
+    let config = configuration(&objects);
+    assert_eq!(config.role, Role::Rotator);
     let deployment = only(&objects, "Deployment");
     assert_eq!(deployment["spec"]["replicas"], 3);
     let pod = &deployment["spec"]["template"]["spec"];
@@ -160,8 +168,8 @@ fn the_chart_renders_rotators() {
 #[test]
 fn the_chart_renders_a_sidecar() {
     let objects = render("sidecar");
-    let config = only(&objects, "ConfigMap")["data"]["keyd.toml"].as_str().expect("keyd.toml");
-    assert!(config.starts_with("role = \"signer\"\n"), "{config}");
+    let config = configuration(&objects);
+    assert_eq!(config.role, Role::Signer);
     let pod = &only(&objects, "Deployment")["spec"]["template"]["spec"];
     let sidecar = named(&pod["initContainers"], "livekit-keyd");
     assert_confined(sidecar);
@@ -177,7 +185,7 @@ fn the_chart_renders_a_sidecar() {
     assert_eq!(mounts[0]["readOnly"], true);
     assert_eq!(mounts[0].get("subPath"), None, "the folder: a restarted daemon makes a new socket");
     let path = named(&application["env"], "LIVEKIT_KEYD_SOCKET")["value"].as_str().expect("a path");
-    assert!(config.contains(&format!("socket = \"{path}\"")), "{config}");
+    assert_eq!(config.sign.socket.path, Path::new(path));
 }
 
 #[test]

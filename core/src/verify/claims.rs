@@ -3,6 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::{LEEWAY, Reason};
+use crate::grants::{
+    AgentEndpointGrant, AgentGrant, AgentThreadGrant, Group, InferenceGrant, ObservabilityGrant, SipGrant,
+    VideoGrant,
+};
 use crate::request::LONGEST_NAME;
 use crate::time::Time;
 
@@ -70,7 +74,7 @@ const TEXTS: Type = Type {
     fits: |value| value.as_object().is_some_and(|members| members.values().all(Value::is_string)),
 };
 
-const CLAIMS: [(&str, Type); 17] = [
+const CLAIMS: [(&str, Type); 20] = [
     ("iss", TEXT),
     ("sub", TEXT),
     ("jti", TEXT),
@@ -84,55 +88,52 @@ const CLAIMS: [(&str, Type); 17] = [
     ("nbf", SECONDS),
     ("attributes", TEXTS),
     ("roomConfig", OBJECT),
-    ("video", OBJECT),
-    ("sip", OBJECT),
-    ("agent", OBJECT),
-    ("inference", OBJECT),
+    (VideoGrant::NAME, OBJECT),
+    (SipGrant::NAME, OBJECT),
+    (AgentGrant::NAME, OBJECT),
+    (AgentEndpointGrant::NAME, OBJECT),
+    (AgentThreadGrant::NAME, OBJECT),
+    (InferenceGrant::NAME, OBJECT),
+    (ObservabilityGrant::NAME, OBJECT),
 ];
 
-const FLAGS: [(&str, &[&str]); 4] = [
-    (
-        "video",
-        &[
-            "roomCreate",
-            "roomList",
-            "roomRecord",
-            "roomAdmin",
-            "roomJoin",
-            "canPublish",
-            "canSubscribe",
-            "canPublishData",
-            "canUpdateOwnMetadata",
-            "ingressAdmin",
-            "hidden",
-            "recorder",
-            "agent",
-            "canSubscribeMetrics",
-            "canManageAgentSession",
-        ],
-    ),
-    ("sip", &["admin", "call"]),
-    ("agent", &["admin", "simulationAdmin", "databaseAdmin"]),
-    ("inference", &["perform"]),
+/// What is no flag in the groups of grants.
+const MEMBERS: [(&str, &str, Type); 7] = [
+    (VideoGrant::NAME, "room", TEXT),
+    (VideoGrant::NAME, "destinationRoom", TEXT),
+    (VideoGrant::NAME, "canPublishSources", LIST),
+    (AgentEndpointGrant::NAME, "agentName", TEXT),
+    (AgentEndpointGrant::NAME, "deployment", TEXT),
+    (AgentThreadGrant::NAME, "scope", TEXT),
+    (AgentThreadGrant::NAME, "threadIds", LIST),
 ];
 
 fn types(claims: &Map<String, Value>, reasons: &mut Vec<Reason>) {
-    let mut check = |claim: String, value: Option<&Value>, wanted: &Type| {
-        if value.is_some_and(|value| !(wanted.fits)(value)) {
-            reasons.push(Reason::WrongType { claim, wanted: wanted.wanted });
-        }
-    };
     for (name, wanted) in &CLAIMS {
-        check((*name).to_owned(), claims.get(*name), wanted);
+        check(claims.get(*name), wanted, reasons, || (*name).to_owned());
     }
-    for (group, flags) in FLAGS {
-        let Some(members) = claims.get(group).and_then(Value::as_object) else { continue };
-        for flag in flags {
-            check(format!("{group}.{flag}"), members.get(*flag), &FLAG);
-        }
+    flags::<VideoGrant>(claims, reasons);
+    flags::<SipGrant>(claims, reasons);
+    flags::<AgentGrant>(claims, reasons);
+    flags::<AgentEndpointGrant>(claims, reasons);
+    flags::<AgentThreadGrant>(claims, reasons);
+    flags::<InferenceGrant>(claims, reasons);
+    flags::<ObservabilityGrant>(claims, reasons);
+    for (group, member, wanted) in &MEMBERS {
+        let value = claims.get(*group).and_then(|group| group.get(member));
+        check(value, wanted, reasons, || format!("{group}.{member}"));
     }
-    if let Some(video) = claims.get("video").and_then(Value::as_object) {
-        check("video.room".to_owned(), video.get("room"), &TEXT);
-        check("video.canPublishSources".to_owned(), video.get("canPublishSources"), &LIST);
+}
+
+fn check(value: Option<&Value>, wanted: &Type, reasons: &mut Vec<Reason>, claim: impl Fn() -> String) {
+    if value.is_some_and(|value| !(wanted.fits)(value)) {
+        reasons.push(Reason::WrongType { claim: claim(), wanted: wanted.wanted });
+    }
+}
+
+fn flags<G: Group>(claims: &Map<String, Value>, reasons: &mut Vec<Reason>) {
+    let Some(members) = claims.get(G::NAME).and_then(Value::as_object) else { return };
+    for flag in G::default().flags() {
+        check(members.get(flag.name), &FLAG, reasons, || format!("{}.{}", G::NAME, flag.name));
     }
 }

@@ -12,6 +12,8 @@ mod video;
 
 use serde::{Deserialize, Serialize};
 
+use crate::object;
+
 pub use agent::{AgentEndpointGrant, AgentGrant, AgentThreadGrant};
 pub use narrow::Wider;
 pub use service::{InferenceGrant, ObservabilityGrant, SipGrant};
@@ -45,25 +47,25 @@ pub(crate) trait Group: Default + PartialEq {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Grants {
     /// Rooms and media.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub video: VideoGrant,
     /// Telephony.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub sip: SipGrant,
     /// Agents.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub agent: AgentGrant,
     /// Calls of an agent's endpoint.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub agent_endpoint: AgentEndpointGrant,
     /// An agent's threads.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub agent_thread: AgentThreadGrant,
     /// Inference through LiveKit.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub inference: InferenceGrant,
     /// Observability data.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "object::only")]
     pub observability: ObservabilityGrant,
 }
 

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod grants;
 pub mod key;
 pub mod nearest;
+mod object;
 pub mod phase;
 pub mod plan;
 pub mod policy;

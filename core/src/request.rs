@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::claims::Kind;
 use crate::grants::Grants;
+use crate::object::{self, Object};
 use crate::problem::Problem;
 pub use ttl::RequestedTtl;
 
@@ -33,6 +34,7 @@ pub struct TokenRequest {
     /// The profile to apply.
     pub profile: Option<String>,
     /// Grants, which narrow those of a profile.
+    #[serde(deserialize_with = "object::only")]
     pub grants: Grants,
     /// The participant's kind.
     pub kind: Option<Kind>,
@@ -52,7 +54,7 @@ impl TokenRequest {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(body: &[u8]) -> Result<TokenRequest, Problem> {
-        let request: TokenRequest =
+        let Object(request): Object<TokenRequest> =
             serde_json::from_slice(body).map_err(|_| mistake::find::<TokenRequest>(body))?;
         request.check()
     }
@@ -66,6 +68,8 @@ impl TokenRequest {
         check_name("/room", self.room.as_deref())?;
         let inner = Some(self.grants.video.room.as_str()).filter(|room| !room.is_empty());
         check_name("/grants/video/room", inner)?;
+        let destination = Some(self.grants.video.destination_room.as_str()).filter(|room| !room.is_empty());
+        check_name("/grants/video/destinationRoom", destination)?;
         match (&self.room, inner) {
             (Some(room), Some(inner)) if room != inner => {
                 let detail =
@@ -106,7 +110,7 @@ pub struct BatchRequest<'a>(Batch<'a>);
 #[derive(Debug)]
 enum Batch<'a> {
     /// Every one is of the right form.
-    Whole(Vec<TokenRequest>),
+    Whole(Vec<Object<TokenRequest>>),
     /// At least one is not: each is looked at by itself.
     Parts(Vec<&'a RawValue>),
 }
@@ -124,11 +128,11 @@ impl<'a> BatchRequest<'a> {
     /// What is wrong with it as a whole, and where.
     pub fn parse(body: &'a [u8]) -> Result<BatchRequest<'a>, Problem> {
         let batch = match serde_json::from_slice(body) {
-            Ok(Tokens { tokens }) => Batch::Whole(tokens),
+            Ok(Object(Tokens { tokens })) => Batch::Whole(tokens),
             Err(_) => {
-                let parts = serde_json::from_slice::<Tokens<&RawValue>>(body);
+                let parts = serde_json::from_slice::<Object<Tokens<&RawValue>>>(body);
                 let parts = parts.map_err(|_| mistake::find::<Tokens<serde::de::IgnoredAny>>(body))?;
-                Batch::Parts(parts.tokens)
+                Batch::Parts(parts.0.tokens)
             }
         };
         let batch = BatchRequest(batch);
@@ -158,7 +162,7 @@ impl<'a> BatchRequest<'a> {
             Batch::Whole(requests) => (requests, Vec::new()),
             Batch::Parts(parts) => (Vec::new(), parts),
         };
-        let whole = whole.into_iter().map(TokenRequest::check);
+        let whole = whole.into_iter().map(|Object(request)| request.check());
         whole.chain(parts.into_iter().map(|part| TokenRequest::parse(part.get().as_bytes())))
     }
 }

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::nearest::nearest;
+use crate::object::Object;
 use crate::problem::Problem;
 
 /// The mistake in a body that is no `T`.
@@ -19,7 +20,7 @@ pub(super) fn find<T: DeserializeOwned>(body: &[u8]) -> Problem {
 
 fn in_text<T: DeserializeOwned>(body: &[u8]) -> Problem {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
+    let Err(error) = serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) else {
         return Problem::malformed("", "something follows the JSON object; send one object");
     };
     let pointer = pointer(error.path());
@@ -32,6 +33,12 @@ fn in_text<T: DeserializeOwned>(body: &[u8]) -> Problem {
         );
     }
     let message = plain(&inner.to_string());
+    // serde says: duplicate field `a`.
+    if let Some((field, _)) = message.strip_prefix("duplicate field `").and_then(|rest| rest.split_once('`'))
+    {
+        let detail = format!("`{field}` is there twice: send it once");
+        return Problem::malformed(&with_field(&pointer, field), detail);
+    }
     match unknown_field(&message) {
         Some((field, known)) => Problem::malformed(&with_field(&pointer, field), unknown(field, &known)),
         None => Problem::malformed(&pointer, message),

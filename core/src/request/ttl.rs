@@ -44,11 +44,11 @@ impl Visitor<'_> for TtlVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<RequestedTtl, E> {
-        // Beyond 2^64 JSON's whole numbers arrive here.
-        if seconds >= 18_446_744_073_709_551_616.0 {
-            return Ok(RequestedTtl(Duration::from_secs(u64::MAX)));
+        if seconds >= 1.0 && seconds.fract() != 0.0 {
+            return Err(E::custom(format_args!("a ttl has no fraction: {FORM}")));
         }
-        Err(E::custom(format_args!("a ttl has no fraction: {FORM}")))
+        // Whole numbers beyond 2^64 arrive here too, and become the longest life there is.
+        lasting(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::from_secs(u64::MAX)))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<RequestedTtl, E> {

@@ -26,41 +26,51 @@ impl Grants {
             inference: group(&profile.inference, &request.inference)?,
             observability: group(&profile.observability, &request.observability)?,
         };
+        let sources = profile.video.can_publish_sources.as_deref().unwrap_or_default();
         narrowed.video.can_publish_sources = list(
             "video.canPublishSources",
-            profile.video.can_publish_sources.as_deref().unwrap_or_default(),
+            sources,
             request.video.can_publish_sources.as_deref(),
+            sources.is_empty(),
         )?;
+        // No thread and no scope in a profile means none, unless it has all of them.
+        let every_thread = profile.agent_thread.all == Some(true);
         let ids = Some(request.agent_thread.thread_ids.as_slice()).filter(|ids| !ids.is_empty());
-        let ids = list("agentThread.threadIds", &profile.agent_thread.thread_ids, ids)?;
+        let ids = list("agentThread.threadIds", &profile.agent_thread.thread_ids, ids, every_thread)?;
         narrowed.agent_thread.thread_ids = ids.unwrap_or_default();
-        for (name, narrowed, profile, request) in [
+        let endpoint = &profile.agent_endpoint;
+        for (name, narrowed, profile, request, any) in [
             (
                 "video.destinationRoom",
                 &mut narrowed.video.destination_room,
                 &profile.video.destination_room,
                 &request.video.destination_room,
+                // Forwarding to another room is a right of its own: no room in the profile means none.
+                false,
             ),
             (
                 "agentEndpoint.agentName",
                 &mut narrowed.agent_endpoint.agent_name,
-                &profile.agent_endpoint.agent_name,
+                &endpoint.agent_name,
                 &request.agent_endpoint.agent_name,
+                endpoint.agent_name.is_empty(),
             ),
             (
                 "agentEndpoint.deployment",
                 &mut narrowed.agent_endpoint.deployment,
-                &profile.agent_endpoint.deployment,
+                &endpoint.deployment,
                 &request.agent_endpoint.deployment,
+                endpoint.deployment.is_empty(),
             ),
             (
                 "agentThread.scope",
                 &mut narrowed.agent_thread.scope,
                 &profile.agent_thread.scope,
                 &request.agent_thread.scope,
+                every_thread,
             ),
         ] {
-            *narrowed = text(name, profile, request)?;
+            *narrowed = text(name, profile, request, any)?;
         }
         narrowed.video.room = request.video.room.clone();
         Ok(narrowed)
@@ -86,26 +96,30 @@ fn group<G: Group>(profile: &G, request: &G) -> Result<G, Wider> {
     Ok(narrowed)
 }
 
-/// An empty list means everything.
+/// `any`: the profile allows everything, whatever its list says.
 fn list<T: Clone + PartialEq + std::fmt::Debug>(
     grant: &str,
     profile: &[T],
     request: Option<&[T]>,
+    any: bool,
 ) -> Result<Option<Vec<T>>, Wider> {
     let Some(request) = request else {
         return Ok((!profile.is_empty()).then(|| profile.to_vec()));
     };
     let within = !request.is_empty() && request.iter().all(|item| profile.contains(item));
-    if profile.is_empty() || within {
+    if any || within {
         return Ok(Some(request.to_vec()));
     }
-    Err(Wider { grant: grant.to_owned(), allowed: format!("the profile has {profile:?}") })
+    let allowed = if profile.is_empty() {
+        "the profile has none".to_owned()
+    } else {
+        format!("the profile has {profile:?}")
+    };
+    Err(Wider { grant: grant.to_owned(), allowed })
 }
 
-/// An empty text means any, where the profile has none.
-fn text(grant: &str, profile: &str, request: &str) -> Result<String, Wider> {
-    // Forwarding to another room is a right of its own: no room in the profile means none.
-    let any = profile.is_empty() && grant != "video.destinationRoom";
+/// As [`list`].
+fn text(grant: &str, profile: &str, request: &str, any: bool) -> Result<String, Wider> {
     if request.is_empty() {
         return Ok(profile.to_owned());
     }

@@ -34,6 +34,7 @@ impl Policy {
         if let Some(profile) = profile {
             fill_in(&mut participant, profile)?;
         }
+        self.participant_within_the_keyset(&participant)?;
         let profile = profile.map(|profile| profile.name.clone()).unwrap_or_default();
         Ok(Approved { participant, grants, ttl, profile })
     }
@@ -101,12 +102,31 @@ impl Policy {
         }
     }
 
+    /// Its kind and its room's configuration stand in lists of grants as well.
+    fn participant_within_the_keyset(&self, participant: &Participant) -> Result<(), Problem> {
+        let Some(allowed) = &self.keyset_grants else { return Ok(()) };
+        let kind =
+            (participant.kind != Kind::Standard).then(|| format!("kind.{}", participant.kind.as_str()));
+        let room_config = participant.room_config.is_some().then(|| "roomConfig".to_owned());
+        for (name, pointer) in [(kind, "/kind"), (room_config, "/room_config")] {
+            if let Some(name) = name.filter(|name| !any_allows(allowed, name)) {
+                let detail = format!("{name} is not in the keyset's allowed_grants");
+                return Err(Problem::denied("keyset.allowed_grants", pointer, detail));
+            }
+        }
+        Ok(())
+    }
+
     fn within_room_and_identity(&self, grants: &Grants, identity: Option<&str>) -> Result<(), Problem> {
-        let room = grants.video.room.as_str();
-        let identity_or_none = identity.unwrap_or_default();
-        if !room.is_empty() && !any_fits(&self.caller.allowed_rooms, room, identity_or_none) {
-            let detail = self.not_allowed("room", room, &self.caller.allowed_rooms);
-            return Err(Problem::denied("allowed_rooms", "/room", detail));
+        let rooms = [
+            (&grants.video.room, "/room"),
+            (&grants.video.destination_room, "/grants/video/destinationRoom"),
+        ];
+        for (room, pointer) in rooms {
+            if !room.is_empty() && !any_fits(&self.caller.allowed_rooms, room, identity.unwrap_or_default()) {
+                let detail = self.not_allowed("room", room, &self.caller.allowed_rooms);
+                return Err(Problem::denied("allowed_rooms", pointer, detail));
+            }
         }
         if let Some(identity) =
             identity.filter(|identity| !any_fits(&self.caller.allowed_identities, identity, identity))
@@ -224,7 +244,8 @@ fn fill_in(participant: &mut Participant, profile: &Profile) -> Result<(), Probl
     for (name, value) in &profile.attributes {
         let known = participant.attributes.insert(name.clone(), value.clone());
         if known.is_some_and(|known| known != *value) {
-            return Err(differs(&format!("/attributes/{name}"), &format!("attribute `{name}`")));
+            let pointer = format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1"));
+            return Err(differs(&pointer, &format!("attribute `{name}`")));
         }
     }
     if let Some(room_config) = &profile.room_config {

@@ -5,6 +5,9 @@
 //! identity of a token without one, and always an `exp`, without which a token
 //! never dies. Source: `auth/grants.go` of livekit/protocol.
 
+mod acceptable;
+pub mod room_config;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,11 @@ use crate::grants::{
     AgentEndpointGrant, AgentGrant, AgentThreadGrant, Grants, Group, InferenceGrant, ObservabilityGrant,
     SipGrant, VideoGrant, is_default,
 };
+use crate::problem::Problem;
 use crate::time::Time;
+
+pub use acceptable::{LONGEST_ATTRIBUTES, LONGEST_METADATA};
+pub(crate) use acceptable::{check, check_rights};
 
 /// The kind of a participant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -144,6 +151,9 @@ pub struct Participant {
 
 impl<'a> Claims<'a> {
     /// Of what a policy approved. Whole seconds, rounded so that no limit is passed.
+    ///
+    /// # Errors
+    /// Why LiveKit would refuse the token.
     pub fn new(
         key_id: &'a str,
         participant: &'a Participant,
@@ -151,8 +161,9 @@ impl<'a> Claims<'a> {
         origin: Origin<'a>,
         now: Time,
         expires_at: Time,
-    ) -> Claims<'a> {
-        Claims {
+    ) -> Result<Claims<'a>, Problem> {
+        check(participant, grants)?;
+        Ok(Claims {
             iss: key_id,
             sub: &participant.identity,
             nbf: now.as_secs(),
@@ -173,6 +184,6 @@ impl<'a> Claims<'a> {
             metadata: &participant.metadata,
             attributes: &participant.attributes,
             origin,
-        }
+        })
     }
 }

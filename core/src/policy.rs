@@ -97,7 +97,13 @@ pub struct Policy {
 
 impl Policy {
     /// Resolved for a caller: `profiles` are those that it names, `keyset_grants` its keyset's bound, or all.
-    pub fn new(caller: Caller, profiles: Vec<Profile>, keyset_grants: Option<Vec<GrantPattern>>) -> Policy {
+    pub fn new(
+        caller: Caller,
+        mut profiles: Vec<Profile>,
+        keyset_grants: Option<Vec<GrantPattern>>,
+    ) -> Policy {
+        // A decision finds its profile by bisection.
+        profiles.sort_by(|a, b| a.name.cmp(&b.name));
         let caller = Caller {
             allowed_rooms: resolve(&caller.allowed_rooms, &caller.name),
             allowed_identities: resolve(&caller.allowed_identities, &caller.name),

@@ -5,6 +5,7 @@
 
 mod claims;
 mod reason;
+mod strict;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 pub use reason::Reason;
 
 use crate::time::Time;
+use strict::Strict;
 
 /// How far clocks may differ before LiveKit refuses `nbf` or `exp`, in seconds.
 pub const LEEWAY: i64 = 60;
@@ -65,8 +67,9 @@ impl<'a> Unverified<'a> {
         if payload.contains('.') {
             return Err(Reason::NotThreeParts);
         }
-        let (header, _) = object(header).ok_or(Reason::HeaderUnreadable)?;
-        let (claims, repeated) = object(payload).ok_or(Reason::ClaimsUnreadable)?;
+        let (header, in_header) = object(header).ok_or(Reason::HeaderUnreadable)?;
+        let (claims, in_claims) = object(payload).ok_or(Reason::ClaimsUnreadable)?;
+        let repeated = in_header.or(in_claims);
         Ok(Unverified { message, signature, header, claims, repeated })
     }
 
@@ -80,6 +83,9 @@ impl<'a> Unverified<'a> {
         let mut reasons = Vec::new();
         if self.header.get("alg").and_then(Value::as_str) != Some("HS256") {
             reasons.push(Reason::Algorithm);
+        }
+        if self.header.contains_key("crit") {
+            reasons.push(Reason::Critical);
         }
         if self.key_id().is_none_or(str::is_empty) {
             reasons.push(Reason::NoKeyId);
@@ -102,36 +108,8 @@ impl<'a> Unverified<'a> {
 
 fn object(part: &str) -> Option<(Map<String, Value>, Option<String>)> {
     let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-    let Unique { map, repeated } = serde_json::from_slice(&bytes).ok()?;
-    Some((map, repeated))
-}
-
-/// A JSON object that remembers a name which it has twice: readers differ in which one they believe.
-struct Unique {
-    map: Map<String, Value>,
-    repeated: Option<String>,
-}
-
-impl<'de> serde::Deserialize<'de> for Unique {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Unique, D::Error> {
-        struct Members;
-        impl<'de> serde::de::Visitor<'de> for Members {
-            type Value = Unique;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
-                let mut unique = Unique { map: Map::new(), repeated: None };
-                while let Some((name, value)) = members.next_entry::<String, Value>()? {
-                    if unique.map.insert(name.clone(), value).is_some() {
-                        unique.repeated = Some(name);
-                    }
-                }
-                Ok(unique)
-            }
-        }
-        deserializer.deserialize_map(Members)
+    match serde_json::from_slice(&bytes).ok()? {
+        Strict { value: Value::Object(members), repeated } => Some((members, repeated)),
+        Strict { .. } => None,
     }
 }

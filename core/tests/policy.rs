@@ -8,5 +8,9 @@ mod denied;
 mod fixtures;
 #[path = "policy/model.rs"]
 mod model;
+#[path = "policy/placeholders.rs"]
+mod placeholders;
+#[path = "policy/profiles.rs"]
+mod profiles;
 #[path = "policy/properties.rs"]
 mod properties;

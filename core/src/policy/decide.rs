@@ -3,10 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::{Approved, DEFAULT_TTL, Glob, LimitedBy, Policy, Profile, RoomConfigRule, Ttl};
-use crate::claims::{Kind, Participant};
+use crate::claims::{self, Kind, Participant};
 use crate::grants::{GrantPattern, Grants};
+use crate::nearest::nearest;
 use crate::problem::Problem;
 use crate::request::TokenRequest;
+
+/// As many names as a sentence can bear.
+const MOST_NAMED: usize = 8;
 
 impl Policy {
     /// What may be signed for a request.
@@ -17,7 +21,8 @@ impl Policy {
         let profile = self.profile(&request)?;
         let grants = self.grants(profile, &request)?;
         self.within_the_keyset(&grants)?;
-        acceptable(&grants, request.identity.as_deref())?;
+        // What no policy could mend is said before what policy forbids.
+        claims::check_rights(&grants, request.identity.as_deref().unwrap_or_default())?;
         self.within_room_and_identity(&grants, request.identity.as_deref())?;
         let kind = self.kind(profile, request.kind)?;
         let room_config = self.room_config(profile, request.room_config)?;
@@ -35,6 +40,7 @@ impl Policy {
             fill_in(&mut participant, profile)?;
         }
         self.participant_within_the_keyset(&participant)?;
+        claims::check(&participant, &grants)?;
         let profile = profile.map(|profile| profile.name.clone()).unwrap_or_default();
         Ok(Approved { participant, grants, ttl, profile })
     }
@@ -46,18 +52,25 @@ impl Policy {
                 _ => None,
             });
         };
-        self.profiles.iter().find(|profile| profile.name == *name).map(Some).ok_or_else(|| {
-            let names: Vec<_> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
-            let detail = match names.as_slice() {
-                [] => format!("caller `{}` has no profiles", self.caller.name),
-                names => format!(
-                    "caller `{}` may not use profile `{name}`; it may use: {}",
-                    self.caller.name,
-                    names.join(", ")
-                ),
-            };
-            Problem::denied("profiles", "/profile", detail)
-        })
+        let found = self.profiles.binary_search_by(|profile| profile.name.as_str().cmp(name));
+        let profile = found.ok().and_then(|index| self.profiles.get(index));
+        profile.map(Some).ok_or_else(|| Problem::denied("profiles", "/profile", self.not_its_profile(name)))
+    }
+
+    fn not_its_profile(&self, name: &str) -> String {
+        let names: Vec<_> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let caller = &self.caller.name;
+        if names.is_empty() {
+            return format!("caller `{caller}` has no profiles");
+        }
+        let remedy = match (nearest(name, names.iter().copied()), names.get(..MOST_NAMED)) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, Some(some)) => {
+                format!("it may use {} and others, {} in all", some.join(", "), names.len())
+            }
+            (None, None) => format!("it may use: {}", names.join(", ")),
+        };
+        format!("caller `{caller}` may not use profile `{name}`; {remedy}")
     }
 
     fn grants(&self, profile: Option<&Profile>, request: &TokenRequest) -> Result<Grants, Problem> {
@@ -123,13 +136,14 @@ impl Policy {
             (&grants.video.destination_room, "/grants/video/destinationRoom"),
         ];
         for (room, pointer) in rooms {
-            if !room.is_empty() && !any_fits(&self.caller.allowed_rooms, room, identity.unwrap_or_default()) {
+            if !room.is_empty() && !any_fits(&self.caller.allowed_rooms, room, identity) {
                 let detail = self.not_allowed("room", room, &self.caller.allowed_rooms);
                 return Err(Problem::denied("allowed_rooms", pointer, detail));
             }
         }
+        // An identity cannot vouch for itself: `{identity}` stands for nothing here.
         if let Some(identity) =
-            identity.filter(|identity| !any_fits(&self.caller.allowed_identities, identity, identity))
+            identity.filter(|identity| !any_fits(&self.caller.allowed_identities, identity, None))
         {
             let detail = self.not_allowed("identity", identity, &self.caller.allowed_identities);
             return Err(Problem::denied("allowed_identities", "/identity", detail));
@@ -166,6 +180,9 @@ impl Policy {
         requested: Option<Map<String, Value>>,
     ) -> Result<Option<Map<String, Value>>, Problem> {
         let Some(requested) = requested else { return Ok(None) };
+        if profile.is_some_and(|profile| profile.room_config.as_ref() == Some(&requested)) {
+            return Ok(Some(requested));
+        }
         let rule = match profile {
             Some(profile) => profile.allowed_room_config,
             None if any_allows(&self.caller.allowed_grants, "roomConfig") => RoomConfigRule::WithoutEgress,
@@ -199,35 +216,13 @@ fn any_allows(patterns: &[GrantPattern], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.allows(name))
 }
 
-fn any_fits(globs: &[Glob], name: &str, identity: &str) -> bool {
+fn any_fits(globs: &[Glob], name: &str, identity: Option<&str>) -> bool {
     globs.iter().any(|glob| glob.fits(name, identity))
 }
 
 /// `video.roomJoin` is at /grants/video/roomJoin.
 fn pointer(grant: &str) -> String {
     format!("/grants/{}", grant.replace('.', "/"))
-}
-
-/// What LiveKit would refuse must not be signed.
-fn acceptable(grants: &Grants, identity: Option<&str>) -> Result<(), Problem> {
-    let video = &grants.video;
-    if video.room_join == Some(true) && video.room.is_empty() {
-        return Err(Problem::not_a_token(
-            "/room",
-            "roomJoin needs a `room`: LiveKit refuses a join without one",
-        ));
-    }
-    if video.room_join == Some(true) && identity.is_none() {
-        let detail = "roomJoin needs an `identity`: LiveKit refuses a join without one";
-        return Err(Problem::not_a_token("/identity", detail));
-    }
-    if video.room_admin == Some(true) && (video.room.is_empty() || video.room == "*") {
-        return Err(Problem::not_a_token(
-            "/room",
-            "roomAdmin is for one `room`: LiveKit takes neither none nor `*`",
-        ));
-    }
-    Ok(())
 }
 
 /// What the profile puts into every token, which a request may repeat but not change.

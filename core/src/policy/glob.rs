@@ -55,11 +55,14 @@ impl Glob {
     }
 
     /// Whether a name fits, where the request's identity is this.
-    pub fn fits(&self, name: &str, identity: &str) -> bool {
-        if self.parts.contains(&Part::Identity) {
-            return matches(&put(&self.parts, Part::Identity, identity), name);
+    ///
+    /// Where there is none, a pattern that speaks of it fits nothing: with nothing in
+    /// its place, `{identity}*` would open every room to a token without identity.
+    pub fn fits(&self, name: &str, identity: Option<&str>) -> bool {
+        if !self.parts.contains(&Part::Identity) {
+            return matches(&self.parts, name);
         }
-        matches(&self.parts, name)
+        identity.is_some_and(|identity| matches(&put(&self.parts, Part::Identity, identity), name))
     }
 
     /// Whether every name fits.
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     fn fits(pattern: &str, name: &str) -> bool {
-        Glob::parse(pattern).expect("a pattern").with_caller("web").fits(name, "al*ce")
+        Glob::parse(pattern).expect("a pattern").with_caller("web").fits(name, Some("al*ce"))
     }
 
     #[test]
@@ -152,9 +155,18 @@ mod tests {
     }
 
     #[test]
+    fn without_an_identity_a_pattern_that_speaks_of_it_fits_nothing() {
+        for pattern in ["{identity}", "{identity}*", "*{identity}*"] {
+            let pattern = Glob::parse(pattern).expect("a pattern");
+            assert!(pattern.fits("alice", Some("alice")));
+            assert!(!pattern.fits("alice", None) && !pattern.fits("", None), "{pattern}");
+        }
+    }
+
+    #[test]
     fn a_pattern_made_to_be_slow_is_not() {
         let pattern = Glob::parse(&"a*".repeat(100)).expect("a pattern");
-        assert!(!pattern.fits(&format!("{}b", "a".repeat(98)), ""));
-        assert!(pattern.fits(&"a".repeat(10_000), ""));
+        assert!(!pattern.fits(&format!("{}b", "a".repeat(98)), None));
+        assert!(pattern.fits(&"a".repeat(10_000), None));
     }
 }

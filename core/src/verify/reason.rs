@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::request::LONGEST_NAME;
 use crate::time::Time;
 
 /// Why LiveKit, or one of its official verifiers, would refuse a token.
@@ -18,6 +17,8 @@ pub enum Reason {
     ClaimsUnreadable,
     /// Not HS256.
     Algorithm,
+    /// A `crit` header.
+    Critical,
     /// No `iss`.
     NoKeyId,
     /// No key of this id is known.
@@ -49,8 +50,20 @@ pub enum Reason {
     JoinWithoutIdentity,
     /// `roomAdmin` for no room or all.
     AdminOfNoRoom,
-    /// An identity or a room's name that is too long.
-    LongName(&'static str),
+    /// A claim's name in another case than LiveKit's.
+    OtherCase {
+        /// As it was written.
+        claim: String,
+        /// As it should be.
+        meant: String,
+    },
+    /// An identity, a room's name, metadata or attributes beyond livekit-server's default limits.
+    TooMany {
+        /// Which.
+        what: &'static str,
+        /// The most bytes.
+        most: usize,
+    },
 }
 
 impl Reason {
@@ -62,6 +75,7 @@ impl Reason {
             Reason::HeaderUnreadable => "header-unreadable",
             Reason::ClaimsUnreadable => "claims-unreadable",
             Reason::Algorithm => "algorithm",
+            Reason::Critical => "critical-header",
             Reason::NoKeyId => "no-key-id",
             Reason::UnknownKey => "unknown-key",
             Reason::WrongSignature => "wrong-signature",
@@ -75,7 +89,8 @@ impl Reason {
             Reason::JoinWithoutRoom => "join-without-room",
             Reason::JoinWithoutIdentity => "join-without-identity",
             Reason::AdminOfNoRoom => "admin-of-no-room",
-            Reason::LongName(_) => "long-name",
+            Reason::OtherCase { .. } => "other-case",
+            Reason::TooMany { .. } => "too-many-bytes",
         }
     }
 }
@@ -88,6 +103,7 @@ impl fmt::Display for Reason {
             Reason::HeaderUnreadable => f.write_str("its first part is no JSON object in base64url"),
             Reason::ClaimsUnreadable => f.write_str("its second part is no JSON object in base64url"),
             Reason::Algorithm => f.write_str("it is not signed with HS256, the only algorithm that LiveKit takes"),
+            Reason::Critical => f.write_str("its header has `crit`, which asks for extensions that no verifier of LiveKit knows"),
             Reason::NoKeyId => f.write_str("it does not say which key signed it (`iss`)"),
             Reason::UnknownKey => f.write_str("no key of this id is known"),
             Reason::WrongSignature => f.write_str("the signature is not by the key that it names"),
@@ -103,7 +119,11 @@ impl fmt::Display for Reason {
             Reason::JoinWithoutRoom => f.write_str("it has `roomJoin` and no `room`"),
             Reason::JoinWithoutIdentity => f.write_str("it has `roomJoin` and no identity (`sub`)"),
             Reason::AdminOfNoRoom => f.write_str("it has `roomAdmin` and not one `room`"),
-            Reason::LongName(what) => write!(f, "its {what} has more than {LONGEST_NAME} bytes"),
+            Reason::OtherCase { claim, meant } => write!(
+                f,
+                "`{claim}` is not `{meant}`: livekit-server takes it for that, and other verifiers do not"
+            ),
+            Reason::TooMany { what, most } => write!(f, "its {what} has more than {most} bytes"),
         }
     }
 }

@@ -18,7 +18,7 @@ fn what_is_denied_and_by_which_rule() {
             json!({"profile": "robot"}),
             "profiles",
             "/profile",
-            "it may use: viewer, stage",
+            "it may use: stage, viewer",
         ),
         // Without a profile.
         (

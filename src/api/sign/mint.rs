@@ -130,7 +130,7 @@ impl<'a> Mint<'a> {
         let caller = &self.caller.policy.caller().name;
         let origin = Origin { profile: &approved.profile, caller, auth_time: now.as_secs() };
         let claims =
-            Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at);
+            Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
         sign(&claims, key, &mut self.claims, &mut self.token)?;
         let minted = Minted {
             token: &self.token,

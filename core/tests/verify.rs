@@ -67,6 +67,8 @@ fn word(reason: &Reason) -> &'static str {
         Reason::JoinWithoutIdentity => "join-without-identity",
         Reason::AdminOfNoRoom => "admin-of-no-room",
         Reason::LongName(_) => "long-name",
+        Reason::Critical => "critical-header",
+        Reason::OtherCase { .. } => "other-case",
     }
 }
 
@@ -203,6 +205,10 @@ fn claims_of_the_wrong_type() {
         ("agentThread", json!(true)),
         ("inference", json!(null)),
         ("observability", json!("write")),
+        ("iat", json!("now")),
+        // Python's and Rust's verifiers refuse a token for somebody, as nobody said who they are.
+        ("aud", json!("livekit")),
+        ("aud", json!(["livekit"])),
     ] {
         assert_eq!(wrong_type(&json!({name: value})), name);
     }
@@ -247,11 +253,67 @@ fn grants_of_the_wrong_type() {
 }
 
 #[test]
-fn a_claim_that_is_there_twice() {
-    let text = claims(&json!({})).to_string();
-    let twice = text.replacen('{', "{\"sub\":\"mallory\",", 1);
-    let reasons = judge(&token_of(HEADER, &twice), Signature::Good);
-    alone(&reasons, &Reason::Repeated("sub".to_owned()), "sub");
+fn a_name_that_is_there_twice() {
+    let text = claims(&json!({"attributes": {"tier": "free"}})).to_string();
+    for (from, to, name) in [
+        ("{", "{\"sub\":\"mallory\",", "sub"),
+        ("\"roomJoin\"", "\"roomJoin\":false,\"roomJoin\"", "video.roomJoin"),
+        ("\"tier\"", "\"tier\":\"paid\",\"tier\"", "attributes.tier"),
+        ("{", "{\"other\":[1,{\"a\":{\"b\":1,\"b\":1}}],", "other.a.b"),
+    ] {
+        let twice = text.replacen(from, to, 1);
+        let reasons = judge(&token_of(HEADER, &twice), Signature::Good);
+        alone(&reasons, &Reason::Repeated(name.to_owned()), &twice);
+    }
+    let reasons = judge(&token_of(r#"{"alg":"none","alg":"HS256"}"#, &text), Signature::Good);
+    alone(&reasons, &Reason::Repeated("alg".to_owned()), "in the header");
+}
+
+#[test]
+fn a_name_in_a_case_that_only_livekit_server_takes() {
+    let other =
+        |claim: &str, meant: &str| [Reason::OtherCase { claim: claim.to_owned(), meant: meant.to_owned() }];
+    let reasons = judge_claims(&json!({"Exp": NOW + 90_000}));
+    assert_eq!(reasons, other("Exp", "exp"));
+    assert_eq!(reasons[0].as_str(), word(&reasons[0]));
+    let video = json!({"roomJoin": true, "room": "demo", "roomadmin": true});
+    assert_eq!(judge_claims(&json!({"video": video})), other("video.roomadmin", "video.roomAdmin"));
+    // To livekit-server the long s is an s, and the Kelvin sign a k.
+    assert_eq!(judge_claims(&json!({"\u{17f}ip": {"admin": true}})), other("\u{17f}ip", "sip"));
+    assert_eq!(judge_claims(&json!({"\u{212a}ind": "agent"})), other("\u{212a}ind", "kind"));
+    assert_eq!(judge_claims(&json!({"attributes": {"Tier": "a", "tier": "b"}})), [], "these are anybody's");
+}
+
+#[test]
+fn what_a_header_asks_for() {
+    let good = claims(&json!({})).to_string();
+    let token = token_of(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, &good);
+    alone(&judge(&token, Signature::Good), &Reason::Critical, "crit");
+    // Keys are looked up by `iss` alone; what else a header offers is nothing to anybody.
+    let header = r#"{"alg":"HS256","kid":"../../etc/passwd","jku":"https://example.org","jwk":{},"x5u":""}"#;
+    assert_eq!(judge(&token_of(header, &good), Signature::Good), []);
+}
+
+#[test]
+fn times_as_livekit_server_reads_them() {
+    let past = NOW - 3600;
+    for exp in [json!(past as f64 + 0.5), json!(past.to_string())] {
+        let reasons = judge_claims(&json!({"exp": exp, "nbf": "-"}));
+        assert!(reasons.contains(&Reason::Expired(at(past))), "{exp}: {reasons:?}");
+        assert!(matches!(reasons[0], Reason::WrongType { .. }), "{exp}: {reasons:?}");
+    }
+    let reasons = judge_claims(&json!({"exp": null}));
+    assert!(reasons.contains(&Reason::NeverExpires), "null is none to livekit-server: {reasons:?}");
+    assert_eq!(judge_claims(&json!({"exp": u64::MAX})), [], "far ahead");
+}
+
+#[test]
+fn a_room_configuration_that_livekit_cannot_read() {
+    assert_eq!(wrong_type(&json!({"roomConfig": {"maxParticipants": -1}})), "roomConfig.maxParticipants");
+    let agents = json!([{"agentName": "a"}, {"agentName": null}]);
+    assert_eq!(wrong_type(&json!({"roomConfig": {"agents": agents}})), "roomConfig.agents.1.agentName");
+    let fine = json!({"empty_timeout": "60", "unknown": null, "agents": [], "egress": {"anything": 1}});
+    assert_eq!(judge_claims(&json!({"roomConfig": fine})), []);
 }
 
 #[test]

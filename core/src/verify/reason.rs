@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::request::LONGEST_NAME;
 use crate::time::Time;
 
 /// Why LiveKit, or one of its official verifiers, would refuse a token.
@@ -57,13 +58,8 @@ pub enum Reason {
         /// As it should be.
         meant: String,
     },
-    /// An identity, a room's name, metadata or attributes beyond livekit-server's default limits.
-    TooMany {
-        /// Which.
-        what: &'static str,
-        /// The most bytes.
-        most: usize,
-    },
+    /// An identity or a room's name that is too long.
+    LongName(&'static str),
 }
 
 impl Reason {
@@ -90,7 +86,7 @@ impl Reason {
             Reason::JoinWithoutIdentity => "join-without-identity",
             Reason::AdminOfNoRoom => "admin-of-no-room",
             Reason::OtherCase { .. } => "other-case",
-            Reason::TooMany { .. } => "too-many-bytes",
+            Reason::LongName(_) => "long-name",
         }
     }
 }
@@ -103,7 +99,9 @@ impl fmt::Display for Reason {
             Reason::HeaderUnreadable => f.write_str("its first part is no JSON object in base64url"),
             Reason::ClaimsUnreadable => f.write_str("its second part is no JSON object in base64url"),
             Reason::Algorithm => f.write_str("it is not signed with HS256, the only algorithm that LiveKit takes"),
-            Reason::Critical => f.write_str("its header has `crit`, which asks for extensions that no verifier of LiveKit knows"),
+            Reason::Critical => {
+                f.write_str("its header has `crit`: the verifiers of Node and Python refuse it, and livekit-server looks away")
+            }
             Reason::NoKeyId => f.write_str("it does not say which key signed it (`iss`)"),
             Reason::UnknownKey => f.write_str("no key of this id is known"),
             Reason::WrongSignature => f.write_str("the signature is not by the key that it names"),
@@ -123,7 +121,7 @@ impl fmt::Display for Reason {
                 f,
                 "`{claim}` is not `{meant}`: livekit-server takes it for that, and other verifiers do not"
             ),
-            Reason::TooMany { what, most } => write!(f, "its {what} has more than {most} bytes"),
+            Reason::LongName(what) => write!(f, "its {what} has more than {LONGEST_NAME} bytes"),
         }
     }
 }

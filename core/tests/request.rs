@@ -38,6 +38,15 @@ const BAD: &[Bad<'_>] = &[
         "/grants/video/canAdminParticipants",
         "LiveKit has no grant `canAdminParticipants`: a moderator gets `roomAdmin` for one `room`",
     ),
+    // A grant beside `grants`.
+    ("{\"canPublish\": false}", "/canPublish", "it is a grant, so put it into `grants.video`"),
+    ("{\"perform\": true}", "/perform", "it is a grant, so put it into `grants.inference`"),
+    // A name that holds what the parser says of names.
+    (
+        "{\"x`, expected `y\": 1}",
+        "/x`, expected `y",
+        "there is no field `x`, expected `y`; there are: identity",
+    ),
     // Names.
     ("{\"identity\": \"\"}", "/identity", "`identity` is empty: leave it out or give one"),
     ("{\"room\": \"\"}", "/room", "`room` is empty: leave it out or give one"),
@@ -76,9 +85,10 @@ const BAD: &[Bad<'_>] = &[
     (
         "{\"grants\": {\"video\": {\"canPublishSources\": [\"camera\", \"webcam\"]}}}",
         "/grants/video/canPublishSources/1",
-        "unknown variant `webcam`, expected one of `camera`, `microphone`",
+        "there is no `webcam`; there are: camera, microphone, screen_share",
     ),
-    ("{\"kind\": \"robot\"}", "/kind", "unknown variant `robot`, expected one of `standard`"),
+    ("{\"kind\": \"robot\"}", "/kind", "there is no `robot`; there are: standard, ingress"),
+    ("{\"kind\": \"agnet\"}", "/kind", "there is no `agnet`; did you mean `agent`?"),
     ("{\"metadata\": {}}", "/metadata", "expected a string"),
     ("{\"attributes\": {\"tier\": 1}}", "/attributes/tier", "expected a string"),
     ("{\"attributes\": {\"a/b\": null}}", "/attributes/a~1b", "expected a string"),
@@ -101,6 +111,8 @@ const BAD: &[Bad<'_>] = &[
     ),
     ("{\"ttl\": \"-5m\"}", "/ttl", "is not a duration"),
     ("{\"ttl\": \"1.5h\"}", "/ttl", "is not a duration"),
+    ("{\"ttl\": \"1500ms\"}", "/ttl", "a ttl has no fraction of a second"),
+    ("{\"ttl\": \"10dd\"}", "/ttl", "is not a duration"),
     ("{\"ttl\": \"0s\"}", "/ttl", "a ttl must be at least one second"),
     ("{\"ttl\": \"900\"}", "/ttl", "is not a duration"),
     ("{\"ttl\": \"NaN\"}", "/ttl", "is not a duration"),
@@ -176,6 +188,8 @@ fn lives_that_are_fine() {
         ("18446744073709551615", most),
         ("18446744073709551616", most),
         ("1e300", most),
+        ("\"1000000000000000000s\"", most),
+        ("\"99999999999999999999999d\"", most),
     ] {
         assert_eq!(life(written), read, "{written}");
     }

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::grants::GrantPattern;
 use crate::nearest::nearest;
 use crate::object::Object;
 use crate::problem::Problem;
@@ -39,8 +40,11 @@ fn in_text<T: DeserializeOwned>(body: &[u8]) -> Problem {
         let detail = format!("`{field}` is there twice: send it once");
         return Problem::malformed(&with_field(&pointer, field), detail);
     }
-    match unknown_field(&message) {
-        Some((field, known)) => Problem::malformed(&with_field(&pointer, field), unknown(field, &known)),
+    if let Some((field, known)) = one_of(&message, "unknown field `") {
+        return Problem::malformed(&with_field(&pointer, field), unknown(field, &known));
+    }
+    match one_of(&message, "unknown variant `") {
+        Some((word, known)) => Problem::malformed(&pointer, unknown_word(word, &known)),
         None => Problem::malformed(&pointer, message),
     }
 }
@@ -66,10 +70,11 @@ fn with_field(pointer: &str, field: &str) -> String {
     if pointer.ends_with(&last) { pointer.to_owned() } else { format!("{pointer}{last}") }
 }
 
-/// serde says: unknown field `a`, expected one of `b`, `c`.
-fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
-    let (field, rest) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    Some((field, rest.split('`').skip(1).step_by(2).collect()))
+/// serde says: unknown field `a`, expected one of `b`, `c`. The same of variants.
+fn one_of<'a>(message: &'a str, start: &str) -> Option<(&'a str, Vec<&'a str>)> {
+    // The word is a stranger's, and may hold what serde writes behind it: the last such place is serde's.
+    let (word, rest) = message.strip_prefix(start)?.rsplit_once("`, expected ")?;
+    Some((word, rest.split('`').skip(1).step_by(2).collect()))
 }
 
 fn unknown(field: &str, known: &[&str]) -> String {
@@ -77,8 +82,25 @@ fn unknown(field: &str, known: &[&str]) -> String {
         return "LiveKit has no grant `canAdminParticipants`: a moderator gets `roomAdmin` for one `room`"
             .to_owned();
     }
+    if let Some(group) = group_of(field).filter(|_| known.contains(&"grants")) {
+        return format!("there is no field `{field}` here: it is a grant, so put it into `grants.{group}`");
+    }
     match nearest(field, known.iter().copied()) {
         Some(meant) => format!("there is no field `{field}`; did you mean `{meant}`?"),
         None => format!("there is no field `{field}`; there are: {}", known.join(", ")),
+    }
+}
+
+/// The group that has a flag of this name; the first, should several have.
+fn group_of(flag: &str) -> Option<String> {
+    let known = GrantPattern::known();
+    let mut named = known.iter().filter_map(|name| name.split_once('.'));
+    named.find(|(group, name)| *group != "kind" && *name == flag).map(|(group, _)| group.to_owned())
+}
+
+fn unknown_word(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("there is no `{word}`; did you mean `{meant}`?"),
+        None => format!("there is no `{word}`; there are: {}", known.join(", ")),
     }
 }

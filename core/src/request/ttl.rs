@@ -25,6 +25,9 @@ fn lasting<E: de::Error>(duration: Duration) -> Result<RequestedTtl, E> {
     if duration < Duration::from_secs(1) {
         return Err(E::custom(format_args!("a ttl must be at least one second: {FORM}")));
     }
+    if duration.subsec_nanos() != 0 {
+        return Err(E::custom(format_args!("a ttl has no fraction of a second: {FORM}")));
+    }
     Ok(RequestedTtl(duration))
 }
 
@@ -52,6 +55,18 @@ impl Visitor<'_> for TtlVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<RequestedTtl, E> {
-        lasting(duration::parse(text).map_err(E::custom)?)
+        match duration::parse(text) {
+            Ok(duration) => lasting(duration),
+            Err(_) if is_beyond_measure(text.trim()) => Ok(RequestedTtl(Duration::from_secs(u64::MAX))),
+            Err(sentence) => Err(E::custom(sentence)),
+        }
     }
+}
+
+/// A number with a unit that is no duration has more digits than a duration can hold.
+fn is_beyond_measure(text: &str) -> bool {
+    ["d", "h", "m", "s", "ms"]
+        .iter()
+        .filter_map(|unit| text.strip_suffix(unit))
+        .any(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

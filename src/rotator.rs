@@ -71,8 +71,8 @@ struct State {
     turn: tokio::sync::Mutex<()>,
     poke: Notify,
     outlook: ArcSwapOption<Outlook>,
-    /// The document's seq when a secret beside it was first seen.
-    first_seen: Mutex<BTreeMap<(String, KeyId), u64>>,
+    /// The document's seq at the look after a secret beside it was first seen; none yet until that look.
+    first_seen: Mutex<BTreeMap<(String, KeyId), Option<u64>>>,
     /// Since when something cannot be read.
     unreadable_since: Mutex<BTreeMap<String, livekit_keyd_core::time::Time>>,
 }

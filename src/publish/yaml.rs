@@ -16,14 +16,15 @@ const MARK: &str = "# livekit-keyd ";
 #[derive(Serialize, Deserialize)]
 struct Origin {
     documents: Vector,
-    changed_at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Time>,
 }
 
 /// The file's text. Every id and secret is quoted, since `123` and `yes` are no strings to YAML.
 pub(super) fn write(publication: &Publication) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::new());
-    if let Some(changed_at) = publication.changed_at {
-        let origin = Origin { documents: publication.vector.clone(), changed_at };
+    if publication.changed_at.is_some() || !publication.vector.0.is_empty() {
+        let origin = Origin { documents: publication.vector.clone(), changed_at: publication.changed_at };
         text.push_str(MARK);
         text.push_str(&serde_json::to_string(&origin).unwrap_or_default());
         text.push_str("\n# Written by livekit-keyd; LiveKit reads it at its start only. Changes made here are undone.\n");
@@ -52,7 +53,7 @@ pub(super) fn read(text: &str) -> Result<Publication, String> {
     let origin = text.lines().next().and_then(|line| line.strip_prefix(MARK));
     let origin = origin.and_then(|json| serde_json::from_str::<Origin>(json).ok());
     let (vector, changed_at) = match origin {
-        Some(origin) => (origin.documents, Some(origin.changed_at)),
+        Some(origin) => (origin.documents, origin.changed_at),
         None => (Vector::default(), None),
     };
     Ok(Publication { keys: pairs(text)?, vector, changed_at })

@@ -5,6 +5,7 @@
 //! written before the document names them. The clock comes last.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError};
 
 use livekit_keyd_core::document::Document;
@@ -122,8 +123,16 @@ impl Rotator {
         Ok(standbys)
     }
 
+    /// The document's seq at the first look that began after a secret was seen. The document of the look that saw it
+    /// was read before, and may be older than the one that the secret's writer is about to replace.
     fn first_seen(&self, keyset: &str, id: &KeyId, seq: u64) -> u64 {
         let mut first_seen = self.state.first_seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *first_seen.entry((keyset.to_owned(), id.clone())).or_insert(seq)
+        match first_seen.entry((keyset.to_owned(), id.clone())) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(None);
+                seq
+            }
+            Entry::Occupied(mut seen) => *seen.get_mut().get_or_insert(seq),
+        }
     }
 }

@@ -16,37 +16,47 @@ pub(super) fn revoke(
     now: Time,
     material: &Material,
 ) -> Result<(), Illegal> {
-    let active = document.active(now).and_then(Key::commitment).map(|c| c.ordinal);
+    let since = now - document.rules.clock_skew;
+    let active_at = |document: &Document, time| document.active(time).and_then(ordinal);
+    // By the slowest clock and by this one, which may differ while a change of key is under way.
+    let (slowest, own) = (active_at(document, since), active_at(document, now));
     let key = lifecycle::find(document, id)?;
     if key.compromised_at.is_some() || key.erased_at.is_some() {
         return Err(Illegal::Already(id.clone()));
     }
     key.compromised_at = Some(now);
     key.reason = Some(reason.to_owned());
-    let ordinal = key.commitment().map(|c| c.ordinal);
-    match (ordinal, active) {
-        (None, _) => {
+    match ordinal(key) {
+        None => {
             key.unpublished_at.get_or_insert(now);
         }
-        (Some(revoked), Some(active)) if revoked < active => {}
-        (Some(revoked), Some(active)) if revoked > active => reopen_newest(document),
-        (Some(revoked), _) => {
-            let signs = hand_over(document, revoked, now - document.rules.clock_skew, material)?;
+        Some(revoked) if slowest.is_some_and(|active| revoked < active) => {}
+        Some(revoked) if own.is_some_and(|active| revoked > active) => reopen_before(document, revoked),
+        Some(revoked) => {
+            let signs = hand_over(document, revoked, since, material)?;
             if !signs && !accept_outage {
                 return Err(Illegal::NoSuccessor(id.clone()));
             }
         }
     }
-    if document.requested.as_ref().is_some_and(|request| request.key.as_ref() == Some(id)) {
-        document.requested = None;
-    }
+    lifecycle::forget_request_of(document, id);
     Ok(())
 }
 
-/// The key that was to be succeeded by the revoked one has no end any more.
-fn reopen_newest(document: &mut Document) {
-    let newest = document.newest().map(|key| key.id.clone());
-    if let Some(key) = newest.and_then(|id| document.key_mut(&id)) {
+fn ordinal(key: &Key) -> Option<u64> {
+    key.commitment().map(|commitment| commitment.ordinal)
+}
+
+/// The usable key that was committed last before the revoked one.
+fn before(document: &Document, revoked: u64) -> Option<KeyId> {
+    let usable = document.committed().filter(|key| key.is_usable() && ordinal(key) < Some(revoked));
+    usable.max_by_key(|key| ordinal(key)).map(|key| key.id.clone())
+}
+
+/// The key that the revoked one was to succeed has its end from another now, or has none any more.
+fn reopen_before(document: &mut Document, revoked: u64) {
+    let before = before(document, revoked);
+    if let Some(key) = before.and_then(|id| document.key_mut(&id)) {
         key.not_after = None;
     }
 }
@@ -58,19 +68,30 @@ fn hand_over(
     since: Time,
     material: &Material,
 ) -> Result<bool, Illegal> {
-    let newest = document.newest().map(|key| (key.id.clone(), key.commitment()));
-    if let Some((id, Some(commitment))) = &newest
-        && commitment.ordinal > revoked
-    {
-        let not_before = commitment.not_before.min(since);
-        lifecycle::find(document, id)?.commit(Commitment { not_before, ..*commitment });
+    let follows = document.committed().filter(|key| key.is_usable() && ordinal(key) > Some(revoked));
+    let next = follows.min_by_key(|key| ordinal(key)).map(|key| key.id.clone());
+    if let Some(next) = next {
+        begin_by(document, &next, since);
         return Ok(true);
     }
-    let standby = document.standbys().find(|key| key.is_proven_standby()).map(|key| key.id.clone());
+    // A standby whose secret was lost is no help, but another may be.
+    let ready = |key: &&Key| key.is_proven_standby() && material.secret(&key.id).is_ok();
+    let standby = document.standbys().find(ready).map(|key| key.id.clone());
     if let Some(standby) = standby {
         lifecycle::take_over(document, &standby, since, material)?;
         return Ok(true);
     }
-    reopen_newest(document);
-    Ok(newest.is_some())
+    let Some(before) = before(document, revoked) else { return Ok(false) };
+    // It may have been overtaken while its own time was still ahead.
+    begin_by(document, &before, since);
+    reopen_before(document, revoked);
+    Ok(true)
+}
+
+fn begin_by(document: &mut Document, id: &KeyId, since: Time) {
+    if let Some(key) = document.key_mut(id)
+        && let Some(commitment) = key.commitment()
+    {
+        key.commit(Commitment { not_before: commitment.not_before.min(since), ..commitment });
+    }
 }

@@ -86,7 +86,15 @@ pub(super) fn take_over(
     }
     key.secret = Some(material.secret(id)?);
     key.commit(commitment);
+    forget_request_of(document, id);
     Ok(())
+}
+
+/// A request that names this key has been met, or never can be; left there it would keep all others waiting.
+pub(super) fn forget_request_of(document: &mut Document, id: &KeyId) {
+    if document.requested.as_ref().is_some_and(|request| request.key.as_ref() == Some(id)) {
+        document.requested = None;
+    }
 }
 
 pub(super) fn bound(document: &mut Document, id: &KeyId, now: Time) -> Result<(), Illegal> {
@@ -135,6 +143,7 @@ pub(super) fn abandon(document: &mut Document, id: &KeyId, now: Time) -> Result<
     }
     key.unpublished_at = Some(now);
     key.reason = Some("its secret was lost from the store".to_owned());
+    forget_request_of(document, id);
     Ok(())
 }
 

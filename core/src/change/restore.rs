@@ -45,12 +45,19 @@ pub(super) fn restore(
                 commitment.not_before = since;
                 key.commit(commitment);
             }
-            key.not_after = None;
         }
     }
     for key in &mut document.keys {
-        if key.commitment().is_some() && key.is_published() && !published.contains(&key.id) {
+        let there = published.contains(&key.id);
+        if key.commitment().is_some() && key.is_published() && !there {
             key.unpublished_at = Some(now);
+        }
+        if key.is_standby() && !there {
+            key.proven_at = None;
+        }
+        // Their ends came from successors that may be gone; who still has one gets a new end.
+        if key.is_usable() {
+            key.not_after = None;
         }
     }
     document.restored_at_seq = Some(seq);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::proof::{Verdict, accepted};
+use super::proof::{Verdict, accepted, time_to_settle};
 use super::view::View;
 use super::{AlarmKind, Plan, Rule};
 use crate::change::{Cause, Change};
@@ -44,7 +44,8 @@ pub(super) fn next_key(view: &View, plan: &mut Plan) {
 fn due(view: &View, plan: &mut Plan) -> Option<Due> {
     let (document, now) = (view.document, view.now());
     let lead = document.rules.activation_lead;
-    if document.committed().next().is_none() {
+    // Also when all that were are compromised: there is nothing to wait for.
+    if document.newest().is_none() {
         return Some(Due { rule: Rule::Bootstrap, key: None, not_before: now, cause: Cause::Bootstrap });
     }
     if let Some(request) = &document.requested {
@@ -67,8 +68,10 @@ fn due(view: &View, plan: &mut Plan) -> Option<Due> {
         plan.save(view, Rule::Miss, Change::Miss { until: now - document.rules.rotation_window }, message);
         return None;
     }
+    plan.wake_at(window_ends + Duration::from_millis(1));
+    // One that comes late serves all firings that it overtakes, else they would follow at once, one by one.
     let not_before = if now <= firing { firing } else { now + lead };
-    Some(Due { rule: Rule::Fire, key: None, not_before, cause: Cause::Firing(firing) })
+    Some(Due { rule: Rule::Fire, key: None, not_before, cause: Cause::Firing(not_before) })
 }
 
 /// Why a due commitment cannot be made.
@@ -119,5 +122,5 @@ pub(super) fn next_commitment(view: &View) -> Option<Time> {
 /// How long a new key takes from its creation to its proof, at least.
 pub(super) fn time_to_prove(view: &View) -> Duration {
     let super::Proof::Disabled = view.world.proof;
-    view.document.rules.publish_delay
+    time_to_settle(&view.document.rules)
 }

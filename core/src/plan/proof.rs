@@ -1,8 +1,11 @@
 //! How it is known that the nodes accept a key, or refuse it.
 
+use std::time::Duration;
+
 use super::publication::Publication;
 use super::view::View;
 use crate::key::KeyId;
+use crate::rules::Rules;
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -46,9 +49,16 @@ pub(super) fn refused(view: &View, id: &KeyId) -> Verdict {
     })
 }
 
+/// How long after a change of a publication it counts as known. The clock that dated it may be slow by the skew;
+/// nodes that know at once need no clock.
+pub(super) fn time_to_settle(rules: &Rules) -> Duration {
+    if rules.publish_delay.is_zero() { Duration::ZERO } else { rules.publish_delay + rules.clock_skew }
+}
+
 /// Whether each publication has been as it should for long enough.
 fn settled(view: &View, as_it_should: impl Fn(&str, &Publication) -> Result<(), String>) -> Verdict {
-    let (world, publish_delay) = (view.world, view.document.rules.publish_delay);
+    let world = view.world;
+    let delay = time_to_settle(&view.document.rules);
     let mut settled_at = Time::MIN;
     for (name, publication) in &world.publications {
         let Some(publication) = publication.fresh() else {
@@ -58,9 +68,11 @@ fn settled(view: &View, as_it_should: impl Fn(&str, &Publication) -> Result<(), 
             return Verdict::No(why);
         }
         let Some(changed_at) = publication.changed_at else {
-            return Verdict::No(format!("publication `{name}` was written by someone else"));
+            return Verdict::No(format!(
+                "publication `{name}` was changed and not seen since, or someone else wrote it"
+            ));
         };
-        settled_at = settled_at.max(changed_at + publish_delay);
+        settled_at = settled_at.max(changed_at + delay);
     }
     if world.publications.is_empty() {
         return Verdict::No("nothing is published: the configuration has no [[publish]]".to_owned());

@@ -40,7 +40,8 @@ pub struct Publication {
     pub keys: Vec<(KeyId, Secret)>,
     /// The documents that it was derived from; empty when strangers wrote it.
     pub vector: Vector,
-    /// When the set of keys last changed; `None` when strangers wrote it.
+    /// By when the set of keys had changed: the clock of a rotator that read it so. `None` until one has, since
+    /// whoever changes it cannot know when the write will land; and when strangers wrote it.
     pub changed_at: Option<Time>,
 }
 

@@ -52,9 +52,8 @@ fn one(world: &World, name: &str, there: &Publication, plan: &mut Plan) {
             ),
         );
     }
-    let ours_before = there.changed_at.is_some();
     if !wanted.same_keys(there) {
-        if ours_before && there.vector == wanted.vector {
+        if there.vector == wanted.vector {
             plan.alarm(
                 AlarmKind::PublicationEdited,
                 None,
@@ -62,12 +61,13 @@ fn one(world: &World, name: &str, there: &Publication, plan: &mut Plan) {
             );
         }
         let why = format!("the set of keys has changed; LiveKit reads `{name}` at its next start");
-        publish(name, there, wanted, why, plan);
-    } else if !ours_before || renewal_is_due(world, there) {
+        publish(name, there, Publication { changed_at: None, ..wanted }, why, plan);
+    } else if there.changed_at.is_none() || renewal_is_due(world, there) {
         let keys = there.keys.clone();
         let changed_at = there.changed_at.or(wanted.changed_at);
-        let why =
-            format!("the same keys, known to be as the newest documents have them: `{name}` is marked so");
+        let why = format!(
+            "`{name}` has the keys of the newest documents; it is marked so, without a change of keys"
+        );
         publish(name, there, Publication { keys, changed_at, ..wanted }, why, plan);
     }
 }

@@ -19,7 +19,7 @@ fn missing(document: &Document) -> usize {
 
 pub(super) fn standbys(view: &View, plan: &mut Plan) {
     let (document, now) = (view.document, view.now());
-    let lost = document.standbys().find(|key| !view.keyset.standby.contains_key(&key.id));
+    let lost = document.standbys().find(|key| view.keyset.standby_secret(&key.id).is_none());
     if let Some(lost) = lost {
         let message =
             format!("the secret of standby {} is gone from the store; it is given up and replaced", lost.id);

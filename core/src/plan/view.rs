@@ -52,7 +52,7 @@ impl KeysetWorld {
 pub struct Standby {
     /// Read only when the document names it.
     pub secret: Option<Secret>,
-    /// How far the document had come when this rotator first saw it.
+    /// How far the document had come when it was read next, after this rotator first saw the secret.
     pub seen_at_seq: u64,
 }
 

@@ -1,0 +1,112 @@
+//! Random walks through a world of rotators, signers, nodes and operators, with every invariant looked at in
+//! every state; and walks with a mistake planted, which must be noticed.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use support::{Mutation, Setup, Sim, Violation};
+
+/// How much happens in a walk.
+const EVENTS: usize = 4000;
+/// How many walks are walked; each is the same every time.
+const SEEDS: u64 = 64;
+
+/// A broken invariant comes with what happened before it.
+fn walk(setup: &Setup) -> Result<Sim, (Violation, String)> {
+    let mut sim = Sim::new(setup);
+    // Two operators at once.
+    sim.init();
+    sim.init();
+    let ended = sim.walk(EVENTS).and_then(|()| sim.comes_to_rest());
+    match ended {
+        Ok(()) => Ok(sim),
+        Err(violation) => Err((violation, sim.trace())),
+    }
+}
+
+#[test]
+fn no_walk_breaks_an_invariant_and_each_comes_to_rest() {
+    let mut done = BTreeMap::<_, usize>::new();
+    for seed in 0..SEEDS {
+        match walk(&Setup::stormy(seed)) {
+            Ok(sim) => {
+                sim.steps().into_iter().for_each(|(rule, count)| *done.entry(rule).or_default() += count)
+            }
+            Err((Violation { invariant, what }, trace)) => {
+                assert_eq!(trace, "", "seed {seed} breaks invariant {invariant}: {what}");
+            }
+        }
+    }
+    // A rule that was never needed was not tested.
+    let rules = [
+        "settle",
+        "bound",
+        "prove",
+        "bootstrap",
+        "fire",
+        "request",
+        "miss",
+        "retire",
+        "replenish",
+        "abandon",
+        "erase",
+        "publish",
+        "purge",
+    ];
+    assert_eq!(rules.iter().find(|rule| !done.contains_key(**rule)), None, "{done:?}");
+}
+
+/// Whether a mistake is noticed, and as what it is.
+fn is_caught_as(mutation: Mutation, invariant: u8) {
+    let mut violations = (0..SEEDS).filter_map(|seed| {
+        walk(&Setup { mutation, ..Setup::stormy(seed) }).err().map(|(violation, _)| violation)
+    });
+    let caught = violations.any(|violation| violation.invariant == invariant);
+    assert!(caught, "{mutation:?} was not noticed to break {invariant}");
+}
+
+#[test]
+fn invariant_1_a_signer_that_ignores_its_lease_is_caught() {
+    is_caught_as(Mutation::SignerIgnoresLease, 1);
+}
+
+#[test]
+fn invariant_1_a_signer_that_forgives_a_compromise_is_caught() {
+    is_caught_as(Mutation::SignerForgivesCompromise, 1);
+}
+
+#[test]
+fn invariant_3_a_rotator_that_retires_early_is_caught() {
+    is_caught_as(Mutation::RetiresEarly, 3);
+}
+
+#[test]
+fn invariant_4_a_rotator_that_publishes_an_older_vector_is_caught() {
+    is_caught_as(Mutation::PublishesOldLook, 4);
+}
+
+#[test]
+fn invariant_4_a_store_without_check_and_set_is_caught() {
+    is_caught_as(Mutation::WritesBlindly, 4);
+}
+
+#[test]
+fn invariant_5_a_rotator_that_proves_early_is_caught() {
+    is_caught_as(Mutation::ProvesEarly, 5);
+}
+
+#[test]
+fn invariant_6_a_rotator_that_erases_before_nodes_refuse_is_caught() {
+    is_caught_as(Mutation::ErasesEarly, 6);
+}
+
+#[test]
+fn invariant_6_a_rotator_that_never_purges_is_caught() {
+    is_caught_as(Mutation::NeverPurges, 6);
+}
+
+#[test]
+fn invariant_7_a_rotator_that_names_a_key_before_its_secret_is_written_is_caught() {
+    is_caught_as(Mutation::NamesBeforeWriting, 7);
+}

@@ -1,0 +1,384 @@
+//! A rotator as the daemon is: observe, plan, do the first step, and again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use livekit_keyd_core::change::{Change, Material, apply};
+use livekit_keyd_core::document::{Document, WriteId};
+use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::plan::{
+    Action, KeysetWorld, LONGEST_SLEEP, Observed, Plan, Proof, Publication, Rule, Standby, Step, Versions,
+    World, plan,
+};
+use livekit_keyd_core::rules::Rules;
+use livekit_keyd_core::time::Time;
+
+use super::Mutation;
+use super::sim::Sleep;
+use super::state::{Outcome, Shared, Write};
+
+/// One life of a rotator's process.
+pub(crate) struct Rotator {
+    pub(crate) name: String,
+    pub(crate) shared: Shared,
+    pub(crate) sleep: Sleep,
+    pub(crate) offset: i64,
+    pub(crate) rules: Rules,
+    pub(crate) revision: u64,
+    /// The document's seq at the first look that began after a secret was seen; none yet until that look.
+    first_seen: BTreeMap<(String, KeyId), Option<u64>>,
+    /// What was done last, and how many writes the world had seen then.
+    last_step: Option<(Step, u64)>,
+    last_look: Option<World>,
+}
+
+impl Rotator {
+    pub(crate) fn new(name: String, shared: Shared, sleep: Sleep) -> Rotator {
+        let (offset, rules, revision) =
+            shared.with(|state| (state.new_offset(), state.rules.clone(), state.revision));
+        Rotator {
+            name,
+            shared,
+            sleep,
+            offset,
+            rules,
+            revision,
+            first_seen: BTreeMap::new(),
+            last_step: None,
+            last_look: None,
+        }
+    }
+
+    /// Works until it is killed.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let world = self.observe().await;
+            let plan = plan(&world);
+            let mutated = self.mutant_step(&world).await;
+            if !mutated && plan.steps.is_empty() {
+                self.rest(&world, &plan).await;
+            } else if !mutated {
+                self.first_that_works(&world, &plan).await;
+            }
+            self.last_look = Some(world);
+        }
+    }
+
+    fn mutated(&self, mutation: Mutation) -> bool {
+        self.shared.with(|state| state.mutated(mutation))
+    }
+
+    /// By how much one that proves early takes publications for older than they are.
+    fn lie(&self) -> Duration {
+        self.rules.publish_delay + self.rules.clock_skew
+    }
+
+    fn clock(&self) -> Time {
+        self.shared.with(|state| state.clock(self.offset))
+    }
+
+    async fn rest(&mut self, world: &World, plan: &Plan) {
+        self.last_step = None;
+        self.check_idle(world, plan);
+        let trusts_wakes = self.shared.with(|state| state.setup.trusts_wakes);
+        let longest = if trusts_wakes { Time::MAX } else { world.now + LONGEST_SLEEP };
+        let until = plan.wake.map_or(longest, |wake| wake.min(longest));
+        self.sleep.until(&self.shared, until.as_millis() - self.offset).await;
+    }
+
+    /// An idle rotator must wake in time, and have a reason to.
+    fn check_idle(&self, world: &World, idle: &Plan) {
+        let at = |now: Time| plan(&World { now, ..world.clone() });
+        let looks_again = world.now + LONGEST_SLEEP;
+        if let Some(wake) = idle.wake {
+            if wake <= world.now {
+                self.complain(format!("idle at {}, and its wake is {wake}: it would never sleep", world.now));
+            } else if at(wake) == *idle {
+                self.complain(format!("wakes at {wake} for nothing"));
+            }
+        }
+        let sleeps_until = idle.wake.unwrap_or(Time::MAX).min(looks_again);
+        let before = Time::from_millis(sleeps_until.as_millis() - 1);
+        if let Some(step) = at(before).steps.first() {
+            self.complain(format!("sleeps until {sleeps_until} though before it is due: {}", step.why));
+        }
+    }
+
+    fn complain(&self, what: String) {
+        self.shared.with(|state| state.violate(0, format!("{}: {what}", self.name)));
+    }
+
+    async fn first_that_works(&mut self, world: &World, plan: &Plan) {
+        for step in &plan.steps {
+            if self.mutated(Mutation::NeverPurges) && step.rule == Rule::Purge {
+                continue;
+            }
+            let writes = self.shared.with(|state| state.writes);
+            let shipped = self.mutated(Mutation::None);
+            if shipped && self.last_step.as_ref().is_some_and(|(last, then)| last == step && *then == writes)
+            {
+                self.complain(format!("did this and would do it again: {:?}", step));
+            }
+            match self.execute(world, step).await {
+                Outcome::Landed => {
+                    self.last_step = self.shared.with(|state| {
+                        *state.steps.entry(step.rule.as_str()).or_default() += 1;
+                        Some((step.clone(), state.writes))
+                    });
+                    return;
+                }
+                Outcome::Conflict => break,
+                Outcome::Unknown => {}
+            }
+        }
+        self.last_step = None;
+        let pause = self.shared.with(|state| state.now + 50);
+        self.sleep.until(&self.shared, pause).await;
+    }
+
+    async fn execute(&self, world: &World, step: &Step) -> Outcome {
+        match &step.action {
+            Action::Save { keyset, change } => {
+                let seen = &world.keysets[keyset];
+                let document = seen.document.fresh().expect("plans rest on fresh documents");
+                self.save(keyset, seen, document, change, world.now).await
+            }
+            Action::Publish { publisher, there, wanted } => {
+                let (mut there, mut wanted) = (there.clone(), wanted.clone());
+                if self.mutated(Mutation::ProvesEarly) && there.changed_at.is_some() {
+                    for publication in [&mut there, &mut wanted] {
+                        publication.changed_at = publication.changed_at.map(|at| at + self.lie());
+                    }
+                }
+                let old = self.last_look.as_ref().filter(|_| self.mutated(Mutation::PublishesOldLook));
+                if let Some(old) = old.and_then(|look| Publication::wanted(look, &there)) {
+                    wanted = Publication { changed_at: wanted.changed_at, ..old };
+                    wanted.vector.0 = self
+                        .last_look
+                        .iter()
+                        .flat_map(|look| &look.keysets)
+                        .filter_map(vector_part)
+                        .collect();
+                }
+                let write = Write::Publication { publisher: publisher.clone(), there, wanted };
+                self.shared.write(write).await
+            }
+            Action::Purge { keyset, versions, standby } => {
+                if !versions.is_empty() {
+                    let write = Write::Destroy { keyset: keyset.clone(), versions: versions.clone() };
+                    if self.shared.write(write).await != Outcome::Landed {
+                        return Outcome::Unknown;
+                    }
+                }
+                for id in standby {
+                    let write = Write::Remove { keyset: keyset.clone(), id: id.clone() };
+                    if self.shared.write(write).await != Outcome::Landed {
+                        return Outcome::Unknown;
+                    }
+                }
+                Outcome::Landed
+            }
+        }
+    }
+
+    /// Secrets lie in the store before a document names them.
+    async fn save(
+        &self,
+        keyset: &str,
+        seen: &KeysetWorld,
+        document: &Document,
+        change: &Change,
+        now: Time,
+    ) -> Outcome {
+        let mut material = at_hand(&self.shared, seen);
+        let mut secrets = Vec::new();
+        for _ in 0..change.creates() {
+            let (id, secret) = self.shared.with(|state| state.new_key());
+            let write = Write::Standby { keyset: keyset.to_owned(), id: id.clone(), secret };
+            if self.mutated(Mutation::NamesBeforeWriting) {
+                secrets.push(write);
+            } else if self.shared.write(write).await != Outcome::Landed {
+                return Outcome::Unknown;
+            }
+            material.fresh.push(id);
+        }
+        let fresh = material.fresh.clone();
+        let next = match apply(document, change, now, material) {
+            Ok(next) => Arc::new(next),
+            Err(illegal) => {
+                self.complain(format!("planned, and refused: {change:?}: {illegal}"));
+                return Outcome::Unknown;
+            }
+        };
+        let what = format!("{} by {} at {}: {}", change.name(), self.name, self.clock(), detail(change));
+        let expected = seen.versions.current;
+        let write = Write::Document { keyset: keyset.to_owned(), expected, document: next, what };
+        let outcome = self.shared.write(write).await;
+        for secret in secrets {
+            self.shared.write(secret).await;
+        }
+        if outcome == Outcome::Conflict {
+            for id in fresh {
+                self.shared.write(Write::Remove { keyset: keyset.to_owned(), id }).await;
+            }
+        }
+        outcome
+    }
+
+    /// Publications, documents, what lies beside them, and the clock: in this order.
+    async fn observe(&mut self) -> World {
+        let (keysets, publishers) = self.shared.with(|state| {
+            let names = |map: Vec<&String>| map.into_iter().cloned().collect::<Vec<_>>();
+            (names(state.shelves.keys().collect()), names(state.publishers.keys().collect()))
+        });
+        let mut world = World {
+            now: Time::MIN,
+            proof: Proof::Disabled,
+            keysets: BTreeMap::new(),
+            publications: BTreeMap::new(),
+        };
+        for name in publishers {
+            self.shared.turn().await;
+            let seen = if self.shared.read_fails() {
+                Observed::Unknown { since: self.clock(), why: "it was not to be read".into() }
+            } else {
+                Observed::Fresh(self.shared.with(|state| state.publishers[&name].holds.clone()))
+            };
+            world.publications.insert(name, seen);
+        }
+        for name in keysets {
+            if let Some(seen) = self.observe_keyset(&name).await {
+                world.keysets.insert(name, seen);
+            }
+        }
+        self.shared.turn().await;
+        world.now = self.clock();
+        if self.mutated(Mutation::ProvesEarly) {
+            for there in world.publications.values_mut() {
+                if let Observed::Fresh(there) = there {
+                    there.changed_at = there.changed_at.map(|at| at - self.lie());
+                }
+            }
+        }
+        world
+    }
+
+    async fn observe_keyset(&mut self, name: &str) -> Option<KeysetWorld> {
+        self.shared.turn().await;
+        let unreadable = self.shared.read_fails();
+        let (document, version) = self.shared.with(|state| {
+            let shelf = &state.shelves[name];
+            Some((Arc::clone(shelf.document()?), shelf.version()))
+        })?;
+        self.shared.turn().await;
+        let listed: Vec<_> = self.shared.with(|state| state.shelves[name].standby.keys().cloned().collect());
+        let mut standby = BTreeMap::new();
+        for id in listed {
+            let mut secret = None;
+            if document.key(&id).is_some_and(livekit_keyd_core::key::Key::is_standby) {
+                self.shared.turn().await;
+                secret = self.shared.with(|state| state.shelves[name].standby.get(&id).cloned());
+                if secret.is_none() {
+                    continue;
+                }
+            }
+            let seen_at_seq = self.first_seen(name, &id, document.seq);
+            standby.insert(id, Standby { secret, seen_at_seq });
+        }
+        self.shared.turn().await;
+        let older = self.shared.with(|state| {
+            let versions = state.shelves[name].versions.iter().enumerate().rev().skip(1);
+            versions.filter(|(_, version)| version.is_some()).map(|(index, _)| index as u64 + 1).collect()
+        });
+        let document = if unreadable {
+            Observed::Stale { value: document, since: self.clock(), why: "it was not to be read".into() }
+        } else {
+            Observed::Fresh(document)
+        };
+        Some(KeysetWorld {
+            document,
+            rules: self.rules.clone(),
+            revision: Some(self.revision),
+            standby,
+            versions: Versions { current: version, older },
+        })
+    }
+
+    /// A secret was written before it was seen, and the document read before that may be older than the one that
+    /// its writer has read: only the next look's document is surely not.
+    fn first_seen(&mut self, keyset: &str, id: &KeyId, seq: u64) -> u64 {
+        match self.first_seen.get_mut(&(keyset.to_owned(), id.clone())) {
+            Some(seen) => *seen.get_or_insert(seq),
+            None => {
+                self.first_seen.insert((keyset.to_owned(), id.clone()), None);
+                seq
+            }
+        }
+    }
+
+    /// What a broken rotator does beside its plan: whether it did something.
+    async fn mutant_step(&self, world: &World) -> bool {
+        for (name, seen) in &world.keysets {
+            let Some(document) = seen.document.fresh() else { continue };
+            let mut next = Document::clone(document);
+            let now = world.now;
+            let found = if self.mutated(Mutation::RetiresEarly) {
+                let mut keys = next.keys.iter_mut();
+                keys.find(|key| key.not_after.is_some_and(|end| now < end) && key.unpublished_at.is_none())
+                    .map(|key| key.unpublished_at = Some(now))
+            } else if self.mutated(Mutation::ErasesEarly) {
+                let mut keys = next.keys.iter();
+                let id = keys.find(|key| key.unpublished_at.is_some() && key.erased_at.is_none());
+                let erase = id.map(|key| Change::Erase { key: key.id.clone() });
+                erase.and_then(|erase| apply(document, &erase, now, at_hand(&self.shared, seen)).ok()).map(
+                    |erased| {
+                        next = erased;
+                        next.seq -= 1;
+                        next.writes.pop();
+                    },
+                )
+            } else {
+                None
+            };
+            if found.is_some() {
+                next.seq += 1;
+                let id = WriteId(self.shared.with(|state| state.new_name()));
+                next.writes.push(livekit_keyd_core::document::Write { seq: next.seq, id });
+                let write = Write::Document {
+                    keyset: name.clone(),
+                    expected: seen.versions.current,
+                    document: Arc::new(next),
+                    what: format!("{:?} by {}", self.shared.with(|state| state.setup.mutation), self.name),
+                };
+                self.shared.write(write).await;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn vector_part(
+    (name, seen): (&String, &KeysetWorld),
+) -> Option<(String, (livekit_keyd_core::document::Lineage, u64))> {
+    let document = seen.document.last()?;
+    Some((name.clone(), (document.lineage.clone(), document.seq)))
+}
+
+fn detail(change: &Change) -> String {
+    match (change, change.key()) {
+        (Change::Commit { not_before, cause, .. }, Some(key)) => {
+            format!("{key} from {not_before}, {cause:?}")
+        }
+        (_, Some(key)) => key.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What a change may need, of what was read.
+pub(crate) fn at_hand(shared: &Shared, seen: &KeysetWorld) -> Material {
+    let known = seen.standby.iter().filter_map(|(id, standby)| Some((id.clone(), standby.secret.clone()?)));
+    let write = WriteId(shared.with(|state| state.new_name()));
+    Material { secrets: known.collect(), ..Material::none(write) }
+}

@@ -52,7 +52,11 @@ pub(super) fn refused(view: &View, id: &KeyId) -> Verdict {
 /// How long after a change of a publication it counts as known. The clock that dated it may be slow by the skew;
 /// nodes that know at once need no clock.
 pub(super) fn time_to_settle(rules: &Rules) -> Duration {
-    if rules.publish_delay.is_zero() { Duration::ZERO } else { rules.publish_delay + rules.clock_skew }
+    if rules.publish_delay.is_zero() {
+        Duration::ZERO
+    } else {
+        rules.publish_delay.saturating_add(rules.clock_skew)
+    }
 }
 
 /// Whether each publication has been as it should for long enough.

@@ -287,6 +287,12 @@ fn callers_and_profiles_become_policies() {
 #[test]
 fn one_mistake_in_callers_and_profiles_is_one_sentence_at_its_place() {
     for (from, to, path, part) in [
+        (
+            "allowed_identities = \"*\"",
+            "allowed_identities = [\"x\", \"{identity}\"]",
+            "caller[0].allowed_identities[1]",
+            "vouch for itself",
+        ),
         ("roomJoin", "room_join", "profile[0].video.room_join", "did you mean `roomJoin`"),
         ("roomJoin", "canAdminParticipants", "profile[0].video.canAdminParticipants", "roomAdmin"),
         ("= false", "= \"no\"", "profile[0].video.canPublish", "boolean"),

@@ -177,3 +177,9 @@ impl GrantPattern {
         known
     }
 }
+
+impl std::fmt::Display for GrantPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -58,7 +58,7 @@ fn caller(
     let keyset = keyset(&mut section, keysets);
     let profiles = used_profiles(&mut section, profiles);
     let allowed_rooms = section.list::<Glob>("allowed_rooms");
-    let allowed_identities = section.list::<Glob>("allowed_identities");
+    let allowed_identities = identities(&mut section);
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
     let (ttl, max_ttl) = lives(&mut section);
     for later in ["issuers", "rate", "burst"] {
@@ -75,6 +75,19 @@ fn caller(
         max_ttl: max_ttl?,
     };
     Ok(Section { config: CallerConfig { who: who?, keyset: keyset?, profiles: profiles?, caller }, name })
+}
+
+/// An identity cannot vouch for itself, so a pattern that speaks of it would allow nobody.
+fn identities(section: &mut Reader<'_>) -> Result<Option<Vec<Written<Glob>>>, Reported> {
+    let context = section.context;
+    let written = section.list::<Glob>("allowed_identities")?;
+    match written.iter().flatten().find(|glob| glob.value.names_identity()) {
+        None => Ok(written),
+        Some(glob) => Err(context.report(
+            &glob.spot,
+            "has {identity}, which would have to vouch for itself: write \"*\", or what identities look like",
+        )),
+    }
 }
 
 /// The values of a list; none if it was left out.

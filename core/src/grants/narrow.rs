@@ -97,7 +97,7 @@ fn group<G: Group>(profile: &G, request: &G) -> Result<G, Wider> {
 }
 
 /// `any`: the profile allows everything, whatever its list says.
-fn list<T: Clone + PartialEq + std::fmt::Debug>(
+fn list<T: Clone + PartialEq + std::fmt::Display>(
     grant: &str,
     profile: &[T],
     request: Option<&[T]>,
@@ -113,7 +113,8 @@ fn list<T: Clone + PartialEq + std::fmt::Debug>(
     let allowed = if profile.is_empty() {
         "the profile has none".to_owned()
     } else {
-        format!("the profile has {profile:?}")
+        let names: Vec<_> = profile.iter().map(T::to_string).collect();
+        format!("the profile has {}", names.join(", "))
     };
     Err(Wider { grant: grant.to_owned(), allowed })
 }

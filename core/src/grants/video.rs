@@ -1,5 +1,7 @@
 //! Rooms and media.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Flag, Group, is_not_true};
@@ -16,6 +18,18 @@ pub enum PublishSource {
     ScreenShare,
     /// A screen's sound.
     ScreenShareAudio,
+}
+
+/// As tokens have it.
+impl fmt::Display for PublishSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PublishSource::Camera => "camera",
+            PublishSource::Microphone => "microphone",
+            PublishSource::ScreenShare => "screen_share",
+            PublishSource::ScreenShareAudio => "screen_share_audio",
+        })
+    }
 }
 
 /// An empty list means every source, as none does.

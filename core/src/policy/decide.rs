@@ -63,12 +63,9 @@ impl Policy {
         if names.is_empty() {
             return format!("caller `{caller}` has no profiles");
         }
-        let remedy = match (nearest(name, names.iter().copied()), names.get(..MOST_NAMED)) {
-            (Some(meant), _) => format!("did you mean `{meant}`?"),
-            (None, Some(some)) => {
-                format!("it may use {} and others, {} in all", some.join(", "), names.len())
-            }
-            (None, None) => format!("it may use: {}", names.join(", ")),
+        let remedy = match nearest(name, names.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("it may use: {}", listed(&names)),
         };
         format!("caller `{caller}` may not use profile `{name}`; {remedy}")
     }
@@ -82,8 +79,9 @@ impl Policy {
                     "allowed_grants",
                     &pointer(&name),
                     format!(
-                        "caller `{}` may not grant {name}: it is not in its allowed_grants; name a profile, or extend the list",
-                        self.caller.name
+                        "caller `{}` may not grant {name}: it is not in its allowed_grants (it has: {}); name a profile, or extend the list",
+                        self.caller.name,
+                        listed(&self.caller.allowed_grants)
                     ),
                 )),
             };
@@ -109,7 +107,8 @@ impl Policy {
         match grants.beyond(allowed) {
             None => Ok(()),
             Some(name) => {
-                let detail = format!("{name} is not in the keyset's allowed_grants");
+                let detail =
+                    format!("{name} is not in the keyset's allowed_grants, which has: {}", listed(allowed));
                 Err(Problem::denied("keyset.allowed_grants", &pointer(&name), detail))
             }
         }
@@ -123,7 +122,8 @@ impl Policy {
         let room_config = participant.room_config.is_some().then(|| "roomConfig".to_owned());
         for (name, pointer) in [(kind, "/kind"), (room_config, "/room_config")] {
             if let Some(name) = name.filter(|name| !any_allows(allowed, name)) {
-                let detail = format!("{name} is not in the keyset's allowed_grants");
+                let detail =
+                    format!("{name} is not in the keyset's allowed_grants, which has: {}", listed(allowed));
                 return Err(Problem::denied("keyset.allowed_grants", pointer, detail));
             }
         }
@@ -153,7 +153,7 @@ impl Policy {
 
     fn not_allowed(&self, what: &str, name: &str, allowed: &[Glob]) -> String {
         let allowed: Vec<_> = allowed.iter().map(|glob| format!("`{glob}`")).collect();
-        let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+        let allowed = listed(&allowed);
         format!("caller `{}` may not use {what} `{name}`; it may use: {allowed}", self.caller.name)
     }
 
@@ -167,8 +167,9 @@ impl Policy {
         let detail = match profile {
             Some(profile) => format!("profile `{}` is for kind `{}`", profile.name, own.as_str()),
             None => format!(
-                "caller `{}` may not ask for {name}: it is not in its allowed_grants",
-                self.caller.name
+                "caller `{}` may not ask for {name}: it is not in its allowed_grants (it has: {})",
+                self.caller.name,
+                listed(&self.caller.allowed_grants)
             ),
         };
         Err(Problem::denied("kind", "/kind", detail))
@@ -209,6 +210,16 @@ impl Policy {
             ttl = ttl.limit(most, LimitedBy::Caller);
         }
         ttl
+    }
+}
+
+/// What would be allowed, as far as a sentence can bear it.
+fn listed<T: std::fmt::Display>(allowed: &[T]) -> String {
+    let names: Vec<_> = allowed.iter().take(MOST_NAMED).map(T::to_string).collect();
+    match allowed.len() {
+        0 => "none".to_owned(),
+        all if all > MOST_NAMED => format!("{} and others, {all} in all", names.join(", ")),
+        _ => names.join(", "),
     }
 }
 

@@ -59,10 +59,15 @@ impl Glob {
     /// Where there is none, a pattern that speaks of it fits nothing: with nothing in
     /// its place, `{identity}*` would open every room to a token without identity.
     pub fn fits(&self, name: &str, identity: Option<&str>) -> bool {
-        if !self.parts.contains(&Part::Identity) {
+        if !self.names_identity() {
             return matches(&self.parts, name);
         }
         identity.is_some_and(|identity| matches(&put(&self.parts, Part::Identity, identity), name))
+    }
+
+    /// Whether `{identity}` stands in it.
+    pub fn names_identity(&self) -> bool {
+        self.parts.contains(&Part::Identity)
     }
 
     /// Whether every name fits.

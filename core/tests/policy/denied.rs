@@ -26,7 +26,7 @@ fn what_is_denied_and_by_which_rule() {
             request(json!({"video": {"roomList": true}})),
             "allowed_grants",
             "/grants/video/roomList",
-            "may not grant video.roomList: it is not in its allowed_grants",
+            "may not grant video.roomList: it is not in its allowed_grants (it has: video.roomJoin, video.canPublishData",
         ),
         (
             policy(&[]),
@@ -77,7 +77,7 @@ fn what_is_denied_and_by_which_rule() {
             request(json!({"video": {"canPublishSources": ["camera", "screen_share"]}})),
             "profile",
             "/grants/video/canPublishSources",
-            "the profile has",
+            "the profile has camera, microphone",
         ),
         // No source in the list means every source.
         (
@@ -171,7 +171,7 @@ fn what_is_denied_and_by_which_rule() {
             json!({"grants": {"sip": {"call": true}}}),
             "keyset.allowed_grants",
             "/grants/sip/call",
-            "sip.call is not in the keyset's allowed_grants",
+            "sip.call is not in the keyset's allowed_grants, which has: video.roomJoin",
         ),
         (
             within(&["sip.*"], &["viewer"]),

@@ -22,7 +22,8 @@ use livekit_keyd_core::rules::{Offline, Rotation, Rules};
 use livekit_keyd_core::time::Time;
 
 pub(crate) use sim::Sim;
-pub(crate) use state::Violation;
+#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
+pub(crate) use state::{State, Violation};
 
 /// A mistake that a test plants at an edge of the simulator, to see that the checks notice it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

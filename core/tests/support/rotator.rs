@@ -82,7 +82,9 @@ impl Rotator {
         self.last_step = None;
         self.check_idle(world, plan);
         let trusts_wakes = self.shared.with(|state| state.setup.trusts_wakes);
-        let longest = if trusts_wakes { Time::MAX } else { world.now + LONGEST_SLEEP };
+        // Whoever runs `init` wakes rotators too; here they look again.
+        let longest =
+            if trusts_wakes && !world.keysets.is_empty() { Time::MAX } else { world.now + LONGEST_SLEEP };
         let until = plan.wake.map_or(longest, |wake| wake.min(longest));
         self.sleep.until(&self.shared, until.as_millis() - self.offset).await;
     }

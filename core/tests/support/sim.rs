@@ -12,7 +12,7 @@ use std::time::Duration;
 use livekit_keyd_core::change::{Change, Illegal, Material, apply};
 use livekit_keyd_core::document::{Document, WriteId};
 use livekit_keyd_core::key::KeyId;
-use livekit_keyd_core::plan::Publication;
+use livekit_keyd_core::plan::{KeysetWorld, Observed, Proof, Publication, Standby, Versions, World};
 use livekit_keyd_core::rules::{Rotation, Rules};
 use livekit_keyd_core::time::Time;
 
@@ -408,6 +408,42 @@ impl Sim {
 
     pub(crate) fn publisher(&self, name: &str) -> Publisher {
         self.shared.with(|state| state.publishers[name].clone())
+    }
+
+    /// The world as a rotator sees it that can read everything and whose clock is right.
+    pub(crate) fn world(&self) -> World {
+        self.shared.with(|state| {
+            let keysets = state.shelves.iter().filter_map(|(name, shelf)| {
+                let standby = shelf.standby.iter().map(|(id, secret)| {
+                    (id.clone(), Standby { secret: Some(secret.clone()), seen_at_seq: u64::MAX })
+                });
+                let seen = KeysetWorld {
+                    document: Observed::Fresh(Arc::clone(shelf.document()?)),
+                    rules: state.rules.clone(),
+                    revision: Some(state.revision),
+                    standby: standby.collect(),
+                    versions: Versions { current: shelf.version(), older: Vec::new() },
+                };
+                Some((name.clone(), seen))
+            });
+            let publications = state.publishers.iter();
+            World {
+                now: state.clock(0),
+                proof: Proof::Disabled,
+                keysets: keysets.collect(),
+                publications: publications
+                    .map(|(name, there)| (name.clone(), Observed::Fresh(there.holds.clone())))
+                    .collect(),
+            }
+        })
+    }
+
+    /// All rotators are down for so long.
+    pub(crate) fn rotators_are_down_for(&mut self, duration: Duration) {
+        let until = (self.now() + duration).as_millis();
+        for process in self.processes.iter().filter(|process| matches!(process.kind, Kind::Rotator)) {
+            process.sleep.0.set(until);
+        }
     }
 
     /// Somebody else writes where LiveKit reads.

@@ -98,3 +98,33 @@ fn a_scheduled_rotation_refuses_nobody_and_costs_one_restart() {
     assert!(!versions.contains(&secret), "the retired secret is in no version of any path");
     assert!(versions.contains(deployment::keys(&daemon).values().next().expect("a key")));
 }
+
+/// The same client, beside a server that was never given the next key: this is what a rotation by hand looks like.
+#[test]
+fn a_server_that_lacks_the_next_key_refuses_and_the_client_sees_it() {
+    let bao = OpenBao::start();
+    let daemon = deployment::start(&bao, "both", RULES);
+    daemon.init("apps");
+    deployment::wait_until_steady(&daemon);
+    let first = deployment::active(&daemon).expect("an active key");
+    let held_back = daemon.folder().join("held-back.yaml");
+    let secret = &deployment::keys(&daemon)[&first];
+    std::fs::write(&held_back, format!("{first}: {secret}\n")).expect("a key file");
+    std::fs::set_permissions(&held_back, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("a mode");
+    let livekit = LiveKit::start(&held_back);
+
+    let stop = AtomicBool::new(false);
+    let address = livekit.url().trim_start_matches("http://").to_owned();
+    let seen = std::thread::scope(|scope| {
+        let client = scope.spawn(|| client(&daemon, &address, &stop));
+        daemon.admin().post("/v1/keysets/apps/rotate", &json!({}));
+        eventually(PATIENCE, "another key signs", || {
+            deployment::active(&daemon).is_some_and(|id| id != first)
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        stop.store(true, Ordering::Relaxed);
+        client.join().expect("a client to its end")
+    });
+    assert!(!seen.refused.is_empty(), "{:?}", seen.by_key);
+}

@@ -159,3 +159,23 @@ async fn a_period_rotates_by_itself() {
     bench.rotator.init("default", false).await.expect("init");
     bench.until("two rotations", |document| count(document, Phase::Erased) == 2).await;
 }
+
+#[tokio::test]
+async fn a_lost_document_is_replaced_on_an_operator_s_word_only() {
+    let bench = Bench::new(Rotation::Manual);
+    bench.start();
+    bench.rotator.init("default", false).await.expect("init");
+    let before = bench.until("first key", is_steady).await;
+    std::fs::remove_file(bench.folder.path().join("store/livekit/apps.json")).expect("the document is lost");
+    let refused = bench.rotator.init("default", false).await.expect_err("there was one");
+    assert!(refused.to_string().contains("--force"), "{refused}");
+    assert!(bench.rotator.init("default", true).await.expect("init").created);
+    let after = bench
+        .until("first key of the new document", |new| new.lineage != before.lineage && is_steady(new))
+        .await;
+    let file = bench.key_file();
+    let published = |document: &Document| document.published().all(|key| file.contains(key.id.as_str()));
+    assert!(published(&after), "the new keys are published");
+    assert!(published(&before), "nobody knows whether the old ones are still used");
+    bench.stop.send_replace(true);
+}

@@ -100,11 +100,21 @@ impl Rules {
 
     /// The closest that firings may lie, so that one rotation ends before the next begins.
     pub fn shortest_rotation(&self, proven: bool) -> Duration {
-        let delay = if proven { Duration::ZERO } else { self.publish_delay };
+        let delay = if proven { Duration::ZERO } else { self.time_to_settle() };
         self.activation_lead
             .saturating_add(self.overlap)
             .saturating_add(self.clock_skew.saturating_mul(2))
             .saturating_add(delay)
+    }
+
+    /// Without proof: how long after a publication's date a change in it counts as known. The clock that dated it may
+    /// be slow by the skew; nodes that know at once need no clock.
+    pub fn time_to_settle(&self) -> Duration {
+        if self.publish_delay.is_zero() {
+            Duration::ZERO
+        } else {
+            self.publish_delay.saturating_add(self.clock_skew)
+        }
     }
 
     /// How old the last read may be before a signer with `offline = refuse` stops.

@@ -118,8 +118,8 @@ impl Rotator {
         tracing::info!(keyset = keyset.name, "creating the document with {} keys", ids.len());
         match self.store.write(&keyset.path, &document, expected).await {
             Ok(_) => {
-                if let Some(signer) = self.signers.get(&keyset.name).filter(|_| force) {
-                    signer.forget();
+                if force {
+                    self.give_up_the_document_before(keyset, &document).await?;
                 }
                 self.tell_signer(keyset, &Arc::new(document), asked_at);
                 self.conditions.replace(&refresher::source(&keyset.name), Vec::new());
@@ -131,6 +131,16 @@ impl Rotator {
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// Neither this process nor a publication goes by it any more. Its keys stay published, as ids that no document
+    /// knows: somebody may still sign with them.
+    async fn give_up_the_document_before(&self, keyset: &Keyset, document: &Document) -> Result<(), Refusal> {
+        if let Some(signer) = self.signers.get(&keyset.name) {
+            signer.forget();
+        }
+        let publications = self.readable_publications().await?;
+        self.mark_publications(document, publications).await
     }
 
     /// Whether a publication was derived from a document of this keyset: then there was one.

@@ -88,7 +88,7 @@ impl Rotator {
             || parts.into_iter().any(|(lineage, seq)| *lineage != document.lineage || *seq > document.seq)
     }
 
-    async fn readable_publications(&self) -> Result<Vec<(usize, Publication)>, Refusal> {
+    pub(super) async fn readable_publications(&self) -> Result<Vec<(usize, Publication)>, Refusal> {
         let mut publications = Vec::new();
         for (index, publisher) in self.publishers.iter().enumerate() {
             let there = publisher.read().await.map_err(|error| Refusal::Failed(error.to_string()))?;
@@ -109,8 +109,8 @@ impl Rotator {
         highest.saturating_add(MARGIN)
     }
 
-    /// Same keys, with a mark that makes whatever an older process still writes lose.
-    async fn mark_publications(
+    /// The same keys, with a mark that makes whatever an older process still writes lose.
+    pub(super) async fn mark_publications(
         &self,
         document: &Document,
         publications: Vec<(usize, Publication)>,
@@ -118,7 +118,6 @@ impl Rotator {
         for (index, there) in publications {
             let mut wanted = there.clone();
             wanted.vector.0.insert(document.keyset.clone(), (document.lineage.clone(), document.seq));
-            wanted.changed_at.get_or_insert(clock::now());
             let replaced = self.publishers[index].replace(&there, &wanted).await;
             replaced.map_err(|error| Refusal::Failed(error.to_string()))?;
         }

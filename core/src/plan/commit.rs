@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::proof::{Verdict, accepted, time_to_settle};
+use super::proof::{Verdict, accepted};
 use super::view::View;
 use super::{AlarmKind, Plan, Rule};
 use crate::change::{Cause, Change};
@@ -122,5 +122,5 @@ pub(super) fn next_commitment(view: &View) -> Option<Time> {
 /// How long a new key takes from its creation to its proof, at least.
 pub(super) fn time_to_prove(view: &View) -> Duration {
     let super::Proof::Disabled = view.world.proof;
-    time_to_settle(&view.document.rules)
+    view.document.rules.time_to_settle()
 }

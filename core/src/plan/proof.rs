@@ -1,11 +1,8 @@
 //! How it is known that the nodes accept a key, or refuse it.
 
-use std::time::Duration;
-
 use super::publication::Publication;
 use super::view::View;
 use crate::key::KeyId;
-use crate::rules::Rules;
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -49,20 +46,10 @@ pub(super) fn refused(view: &View, id: &KeyId) -> Verdict {
     })
 }
 
-/// How long after a change of a publication it counts as known. The clock that dated it may be slow by the skew;
-/// nodes that know at once need no clock.
-pub(super) fn time_to_settle(rules: &Rules) -> Duration {
-    if rules.publish_delay.is_zero() {
-        Duration::ZERO
-    } else {
-        rules.publish_delay.saturating_add(rules.clock_skew)
-    }
-}
-
 /// Whether each publication has been as it should for long enough.
 fn settled(view: &View, as_it_should: impl Fn(&str, &Publication) -> Result<(), String>) -> Verdict {
     let world = view.world;
-    let delay = time_to_settle(&view.document.rules);
+    let delay = view.document.rules.time_to_settle();
     let mut settled_at = Time::MIN;
     for (name, publication) in &world.publications {
         let Some(publication) = publication.fresh() else {

@@ -169,9 +169,9 @@ fn one_mistake_in_a_keyset_is_one_sentence_at_its_place() {
 #[test]
 fn the_shortest_overlap_and_the_closest_firings_that_are_allowed() {
     sound(&keyset_with("overlap = \"1h1m30s\""));
-    // Five minutes, a day, a minute and ten minutes.
-    assert!(problem(&keyset_with("rotation_period = \"24h16m\"")).sentence.contains("up to 1d16m"));
-    sound(&keyset_with("rotation_period = \"24h16m1s\""));
+    // Five minutes, a day, one and a half minutes and ten minutes.
+    assert!(problem(&keyset_with("rotation_period = \"24h16m30s\"")).sentence.contains("up to 1d16m30s"));
+    sound(&keyset_with("rotation_period = \"24h16m31s\""));
 }
 
 #[test]

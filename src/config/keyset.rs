@@ -201,7 +201,7 @@ fn check_firings(context: &Context<'_>, rules: &Rules, spot: &Spot) -> Result<()
         Some(closest) if closest <= shortest => Err(context.report(
             spot,
             format!(
-                "fires as closely as {} apart, and a rotation takes up to {} (activation_lead + overlap + 2 x clock_skew + publish_delay): rotate less often or lower these",
+                "fires as closely as {} apart, and a rotation takes up to {} (activation_lead + overlap + 3 x clock_skew + publish_delay): rotate less often or lower these",
                 duration::format(closest),
                 duration::format(shortest)
             ),

@@ -5,6 +5,7 @@
 
 mod mistake;
 mod ttl;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::grants::Grants;
 use crate::object::{self, Object};
 use crate::problem::Problem;
 pub use ttl::RequestedTtl;
+pub use verify::VerifyRequest;
 
 /// The most bytes of an identity or a room's name, as livekit-server has it by default.
 pub const LONGEST_NAME: usize = 256;

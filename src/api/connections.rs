@@ -36,6 +36,11 @@ impl Activity {
     pub(super) fn ends(&self) {
         self.idle_since.store(self.looks.load(Ordering::Relaxed), Ordering::Relaxed);
     }
+
+    /// Whether no request is being answered.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle_since.load(Ordering::Relaxed) != BUSY
+    }
 }
 
 struct Connection {

@@ -9,5 +9,6 @@ pub mod report;
 pub mod server;
 pub mod sign;
 pub mod socket;
+pub mod stream;
 pub mod telemetry;
 pub mod workers;

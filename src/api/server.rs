@@ -6,6 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,13 +17,14 @@ use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use prometheus::IntGauge;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::answer::{self, Answer};
 use super::connections::{Activity, OpenConnections};
+use super::stream::{Accept, Ending, Stream};
 use super::workers::Workers;
 
 /// What a server bears.
@@ -71,54 +73,11 @@ pub struct Server<H: Handler> {
     pub workers: Option<Workers>,
 }
 
-/// Listeners of either kind.
-pub trait Accept: Send {
-    /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-
-    /// The next one.
-    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
-
-    /// The same connection, in another runtime's care.
-    ///
-    /// # Errors
-    /// As the operating system has it.
-    fn move_to(stream: Self::Stream, runtime: &Handle) -> std::io::Result<Self::Stream>;
-}
-
-impl Accept for tokio::net::UnixListener {
-    type Stream = tokio::net::UnixStream;
-
-    async fn accept(&self) -> std::io::Result<Self::Stream> {
-        tokio::net::UnixListener::accept(self).await.map(|(stream, _)| stream)
-    }
-
-    fn move_to(stream: tokio::net::UnixStream, runtime: &Handle) -> std::io::Result<tokio::net::UnixStream> {
-        let stream = stream.into_std()?;
-        let _in = runtime.enter();
-        tokio::net::UnixStream::from_std(stream)
-    }
-}
-
-impl Accept for tokio::net::TcpListener {
-    type Stream = tokio::net::TcpStream;
-
-    async fn accept(&self) -> std::io::Result<Self::Stream> {
-        tokio::net::TcpListener::accept(self).await.map(|(stream, _)| stream)
-    }
-
-    fn move_to(stream: tokio::net::TcpStream, runtime: &Handle) -> std::io::Result<tokio::net::TcpStream> {
-        let stream = stream.into_std()?;
-        let _in = runtime.enter();
-        tokio::net::TcpStream::from_std(stream)
-    }
-}
-
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
 
-const TOO_MANY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
+/// How long somebody who finds no place may take to read that.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 impl<H: Handler> Server<H> {
     /// Serves until told to stop. `know` resolves a connection, or refuses it.
@@ -142,41 +101,70 @@ impl<H: Handler> Server<H> {
                 }
                 _ = stop.wait_for(|stop| *stop) => break,
             };
-            let mut stream = match stream {
-                Ok(stream) => stream,
+            match stream {
+                Ok(stream) => self.take(stream, &know, &mut open, &here).await,
                 Err(error) => {
                     tracing::warn!("a connection could not be accepted: {error}");
                     // Most likely out of file descriptors: some must close first.
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
                 }
-            };
-            if open.len() >= self.limits.max_connections {
-                let _ = stream.write_all(TOO_MANY).await;
-                continue;
             }
-            let Ok(connection) = know(&stream) else { continue };
-            let (runtime, stream) = match &self.workers {
-                None => (&here, Ok(stream)),
-                Some(workers) => {
-                    let runtime = workers.next();
-                    (runtime, L::move_to(stream, runtime))
-                }
-            };
-            let Ok(stream) = stream else { continue };
-            let (handler, limits) = (Arc::clone(&self.handler), self.limits);
-            open.add(runtime, |ends, activity| {
-                serve_one(handler, connection, stream, limits, ends, activity)
-            });
         }
-        drop(listener);
-        if tokio::time::timeout(self.limits.drain_timeout, open.drain()).await.is_err() {
+        let end = async {
+            // Who was let in before the stop is answered, accepted or not.
+            for stream in listener.last() {
+                self.take(stream, &know, &mut open, &here).await;
+            }
+            drop(listener);
+            open.drain().await;
+        };
+        if tokio::time::timeout(self.limits.drain_timeout, end).await.is_err() {
             tracing::warn!("{} connections did not end within drain_timeout and are cut", open.len());
         }
     }
+
+    /// Begins to serve a connection, if there is a place.
+    async fn take<S: Stream>(
+        &self,
+        mut stream: S,
+        know: &(impl Fn(&S) -> std::io::Result<H::Connection> + Send),
+        open: &mut OpenConnections,
+        here: &Handle,
+    ) {
+        if open.len() >= self.limits.max_connections {
+            // Nearly always the socket has room for it; nobody waits for one who does not read.
+            let farewell = too_many(self.limits.max_connections);
+            let _ = tokio::time::timeout(FAREWELL, stream.write_all(&farewell)).await;
+            return;
+        }
+        let Ok(connection) = know(&stream) else { return };
+        let (runtime, stream) = match &self.workers {
+            None => (here, Ok(stream)),
+            Some(workers) => {
+                let runtime = workers.next();
+                (runtime, stream.move_to(runtime))
+            }
+        };
+        let Ok(stream) = stream else { return };
+        let (handler, limits) = (Arc::clone(&self.handler), self.limits);
+        open.add(runtime, |ends, activity| serve_one(handler, connection, stream, limits, ends, activity));
+    }
 }
 
-async fn serve_one<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+/// A whole answer for a connection that is not served.
+fn too_many(most: usize) -> Vec<u8> {
+    let detail =
+        format!("{most} connections are open, as many as max_connections allows: try again, or keep fewer");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let body = answer::problem_json(status, "too-many-connections", &detail, "");
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
+
+async fn serve_one<H: Handler, S: Stream>(
     handler: Arc<H>,
     connection: H::Connection,
     stream: S,
@@ -193,13 +181,23 @@ async fn serve_one<H: Handler, S: AsyncRead + AsyncWrite + Unpin + Send + 'stati
     });
     let mut builder = http1::Builder::new();
     // The other end is on this machine and has the same clock.
-    builder.auto_date_header(false).max_buf_size(LARGEST_HEAD).writev(false);
-    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    builder.auto_date_header(false).max_buf_size(LARGEST_HEAD).max_header_size(LARGEST_HEAD).writev(false);
+    // Who ends its own input still waits for the answer, and so do we when we end it at a stop.
+    builder.half_close(true);
+    let no_more_input = AtomicBool::new(false);
+    let stream = TokioIo::new(Ending::new(stream, &no_more_input));
+    let mut served = std::pin::pin!(builder.serve_connection(stream, service));
     tokio::select! {
         biased;
         // A connection that ends badly is its client's affair.
         _ = served.as_mut() => return,
-        _ = ends => served.as_mut().graceful_shutdown(),
+        _ = ends => {}
+    }
+    if activity.is_idle() {
+        // The next request may lie in the socket already: hyper would close over it.
+        no_more_input.store(true, Ordering::Relaxed);
+    } else {
+        served.as_mut().graceful_shutdown();
     }
     let _ = served.await;
 }

@@ -54,13 +54,19 @@ pub(super) fn list(caller: &ResolvedCaller, head: &Parts) -> Answer {
     // Phases change without the document, so they belong to the tag.
     let phases: String = keys.iter().filter_map(|key| key.phase.get(..3)).collect();
     let tag = format!("\"{}-{}-{phases}\"", document.lineage.0, document.seq);
-    if head.headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    if head.headers.get_all(IF_NONE_MATCH).iter().any(|known| names(known, &tag)) {
         let mut unchanged = Response::default();
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         return tagged(unchanged, &tag);
     }
     let keysets = [KeysetAnswer { name: &document.keyset, keys }];
     tagged(answer::value(StatusCode::OK, &KeysAnswer { keysets }), &tag)
+}
+
+/// Whether a list of tags has this one, strong or weak, or stands for all (RFC 9110, section 13.1.2).
+fn names(known: &HeaderValue, tag: &str) -> bool {
+    let listed = |one: &str| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag;
+    known.to_str().is_ok_and(|list| list.split(',').any(|one| listed(one.trim())))
 }
 
 fn tagged(mut answer: Answer, tag: &str) -> Answer {

@@ -4,9 +4,9 @@ use hyper::StatusCode;
 use jsonwebtoken::Algorithm;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::phase::Phase;
-use livekit_keyd_core::problem::Problem;
+use livekit_keyd_core::request::VerifyRequest;
 use livekit_keyd_core::verify::{Reason, Signature, Unverified};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::SignApi;
@@ -14,12 +14,6 @@ use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
 use crate::clock;
 use crate::signer::Keyring;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Question {
-    token: String,
-}
 
 /// The answer. A token that is refused shows no claims.
 #[derive(Serialize)]
@@ -39,11 +33,9 @@ struct Verdict {
 
 impl SignApi {
     pub(super) fn verify(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
-        let question: Question = match serde_json::from_slice(body) {
+        let question = match VerifyRequest::parse(body) {
             Ok(question) => question,
-            Err(_) => {
-                let problem =
-                    Problem::malformed("/token", "send {\"token\": \"...\"} with the token as text");
+            Err(problem) => {
                 let (status, kind) = answer::parts(&problem);
                 return answer::problem(status, &kind, &problem.detail, &problem.pointer);
             }

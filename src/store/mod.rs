@@ -83,7 +83,8 @@ impl Store {
         self.watched("read", began, result)
     }
 
-    /// Writes if what is there is as expected, and returns the new version.
+    /// Writes if what is there is as expected, and returns the new version. The value must be an object: Vault keeps
+    /// nothing else.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it is not; else as [`StoreError`] says.

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part of this")]
 #![expect(clippy::panic, reason = "a test's set-up that fails ends the test with its sentence")]
 
+pub(crate) mod again;
 pub(crate) mod cache;
 pub(crate) mod daemon;
 pub(crate) mod deployment;
@@ -16,4 +17,5 @@ pub(crate) mod openbao;
 pub(crate) mod port;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod stores;
 pub(crate) mod verifier;

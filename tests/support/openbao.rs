@@ -22,6 +22,11 @@ pub(crate) struct OpenBao {
 impl OpenBao {
     /// Starts, initialises and unseals one.
     pub(crate) fn start() -> OpenBao {
+        OpenBao::start_with("")
+    }
+
+    /// With more in its configuration, like another listener.
+    pub(crate) fn start_with(more: &str) -> OpenBao {
         // Within the target folder, as a server that all tests share is never dropped.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let (port, cluster_port) = (port::free(), port::free());
@@ -31,7 +36,7 @@ impl OpenBao {
             "storage \"raft\" {{ path = {data:?}, node_id = \"one\", performance_multiplier = 1 }}\n\
              listener \"tcp\" {{ address = \"127.0.0.1:{port}\", tls_disable = true }}\n\
              api_addr = \"http://127.0.0.1:{port}\"\n\
-             cluster_addr = \"http://127.0.0.1:{cluster_port}\"\n"
+             cluster_addr = \"http://127.0.0.1:{cluster_port}\"\n{more}\n"
         );
         fs::write(folder.path().join("openbao.hcl"), config).expect("its configuration is written");
         let server = Server::spawn("OpenBao", command(&folder));

@@ -126,6 +126,8 @@ fn transport(error: &HttpError, attempt: Attempt<'_>) -> StoreError {
                 None => no_vault(*code),
             }
         }
+        HttpError::ResponseParseError { content, .. } if is_other_engine(content.as_deref()) => attempt
+            .refused("it answers as another engine does: check [store.vault] mount: it must be a KV secrets engine of version 2"),
         HttpError::ResponseParseError { .. } | HttpError::ResponseConversionError { .. } => no_vault(200),
         other => attempt.refused(&other.to_string()),
     }
@@ -146,6 +148,16 @@ fn silence(error: &anyhow::Error, attempt: Attempt<'_>) -> StoreError {
         return attempt.unreachable(&cause);
     }
     attempt.unanswered(&cause)
+}
+
+/// Version 1 of the KV engine answers a write with nothing, and a read in Vault's form, but of another shape.
+fn is_other_engine(content: Option<&str>) -> bool {
+    #[derive(Deserialize)]
+    struct Form {
+        #[serde(rename = "request_id")]
+        _request_id: String,
+    }
+    content.is_none_or(|text| text.is_empty() || serde_json::from_str::<Form>(text).is_ok())
 }
 
 /// The cause that says most: the last of the chain.

@@ -108,6 +108,11 @@ impl Daemon {
     /// Starts it, after it was new or ended, and waits until its sockets answer.
     pub(crate) fn start_again(&mut self) {
         self.spawn();
+        self.wait_until_it_answers();
+    }
+
+    /// Waits until the sockets of one that was spawned answer.
+    pub(crate) fn wait_until_it_answers(&mut self) {
         let (sign, admin) = (self.serves_signing.then(|| self.sign()), self.admin());
         self.process().wait_until("its sockets answer", || {
             sign.as_ref().is_none_or(|sign| sign.is_200("/healthz")) && admin.is_200("/v1/status")
@@ -148,6 +153,11 @@ impl Daemon {
     /// Waits for a line of the present process that contains `part`, and returns it.
     pub(crate) fn wait_for_log(&self, part: &str) -> String {
         self.log.wait_for(part, self.started_at, PATIENCE)
+    }
+
+    /// Where in the log the present process begins.
+    pub(crate) fn started_at(&self) -> usize {
+        self.started_at
     }
 
     /// The process, for signals and its end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -19,8 +19,27 @@ pub(crate) const RULES: &str = "\
     activation_lead = \"2s\"\n\
     publish_delay = \"5s\"\n";
 
+/// The shortest that the configuration takes: a rotation lasts two seconds.
+pub(crate) const QUICK_RULES: &str = "\
+    max_token_ttl = \"1s\"\n\
+    clock_skew = \"50ms\"\n\
+    refresh_interval = \"100ms\"\n\
+    overlap = \"1300ms\"\n\
+    activation_lead = \"200ms\"\n\
+    publish_delay = \"100ms\"\n";
+
 /// A configuration of keyset `apps` in OpenBao, whose token lies in `{dir}/token`.
 pub(crate) fn config(bao: &OpenBao, role: &str, rules: &str) -> String {
+    let store = format!(
+        "[store]\nkind = \"vault\"\n[store.vault]\naddress = \"{}\"\nmount = \"secret\"\n\
+         [store.vault.auth]\nmethod = \"token_file\"\ntoken_file_path = \"{{dir}}/token\"\n",
+        bao.address(),
+    );
+    config_on(&store, role, rules)
+}
+
+/// As [`config`], with the sections of another store.
+pub(crate) fn config_on(store: &str, role: &str, rules: &str) -> String {
     let publish = "[[publish]]\nkind = \"key_file\"\npath = \"{dir}/keys.yaml\"\nmode = \"0600\"\n";
     let publish = if role == "signer" { "" } else { publish };
     let caller = "[[caller]]\nname = \"test\"\nuid = UID\nkeyset = \"apps\"\nallowed_rooms = [\"*\"]\nallowed_identities = [\"*\"]\nallowed_grants = [\"*\"]\n";
@@ -28,19 +47,23 @@ pub(crate) fn config(bao: &OpenBao, role: &str, rules: &str) -> String {
     format!(
         "role = \"{role}\"\n\
          [livekit]\nproof = \"disabled\"\n\
-         [store]\nkind = \"vault\"\n[store.vault]\naddress = \"{}\"\nmount = \"secret\"\n\
-         [store.vault.auth]\nmethod = \"token_file\"\ntoken_file_path = \"{{dir}}/token\"\n\
+         {store}\
          [[keyset]]\nname = \"apps\"\npath = \"livekit/apps\"\n{rules}\n{publish}{}",
-        bao.address(),
         caller.replace("UID", &rustix::process::getuid().as_raw().to_string()),
     )
 }
 
 /// A daemon with that configuration, its token in place, started.
 pub(crate) fn start(bao: &OpenBao, role: &str, rules: &str) -> Daemon {
-    let mut daemon = Daemon::new(&config(bao, role, rules));
-    fs::write(daemon.folder().join("token"), bao.token()).expect("the token is written");
+    let mut daemon = with_token(bao, &config(bao, role, rules));
     daemon.start_again();
+    daemon
+}
+
+/// A daemon with its token in place, not started.
+pub(crate) fn with_token(bao: &OpenBao, config: &str) -> Daemon {
+    let daemon = Daemon::new(config);
+    fs::write(daemon.folder().join("token"), bao.token()).expect("the token is written");
     daemon
 }
 
@@ -51,7 +74,12 @@ pub(crate) fn key_file(daemon: &Daemon) -> PathBuf {
 
 /// The ids and secrets in its key file.
 pub(crate) fn keys(daemon: &Daemon) -> BTreeMap<String, String> {
-    let text = fs::read_to_string(key_file(daemon)).unwrap_or_default();
+    keys_in(&key_file(daemon))
+}
+
+/// The ids and secrets in a key file.
+pub(crate) fn keys_in(key_file: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(key_file).unwrap_or_default();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let pair = |line: &str| {
         let (id, secret) = line.split_once(": ")?;

@@ -24,3 +24,16 @@ pub(crate) fn value<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> O
         thread::sleep(PAUSE);
     }
 }
+
+/// Asks until nothing is wrong any more; after `timeout` the test fails and shows what still is.
+pub(crate) fn nothing_wrong(timeout: Duration, mut ask: impl FnMut() -> Vec<String>) {
+    let began = Instant::now();
+    loop {
+        let flaws = ask();
+        if flaws.is_empty() {
+            return;
+        }
+        assert!(began.elapsed() < timeout, "after {timeout:?} still wrong: {flaws:#?}");
+        thread::sleep(PAUSE);
+    }
+}

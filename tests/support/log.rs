@@ -47,19 +47,29 @@ impl Log {
     /// Waits for a line at or after `from` that contains `part`, and returns it;
     /// after `timeout` the test fails and shows the log.
     pub(crate) fn wait_for(&self, part: &str, from: usize, timeout: Duration) -> String {
+        let contains = |line: &str| line.contains(part).then(|| line.to_owned());
+        self.first(from, timeout, contains)
+            .unwrap_or_else(|| panic!("after {timeout:?} no line contains `{part}`:\n{}", self.text()))
+    }
+
+    /// What `read` makes of the first line at or after `from` of which it makes anything, as soon as that line is there.
+    pub(crate) fn first<T>(
+        &self,
+        from: usize,
+        timeout: Duration,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let end = Instant::now() + timeout;
         let mut lines = self.0.lines.lock().expect("no reader panicked");
         let mut seen = from;
         loop {
-            if let Some(line) = lines.iter().skip(seen).find(|line| line.contains(part)) {
-                return line.clone();
+            if let Some(found) = lines.iter().skip(seen).find_map(|line| read(line)) {
+                return Some(found);
             }
             seen = lines.len().max(from);
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let text = lines.join("\n");
-                drop(lines);
-                panic!("after {timeout:?} no line contains `{part}`:\n{text}");
+                return None;
             }
             lines = self.0.grown.wait_timeout(lines, left).expect("no reader panicked").0;
         }

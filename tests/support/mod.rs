@@ -18,4 +18,5 @@ pub(crate) mod port;
 pub(crate) mod server;
 pub(crate) mod socket;
 pub(crate) mod stores;
+pub(crate) mod stored;
 pub(crate) mod verifier;

@@ -4,11 +4,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
+use std::time::Duration;
 
-use serde_json::json;
+use livekit_keyd::clock;
+use livekit_keyd_core::change::{self, Change, Material};
+use livekit_keyd_core::document::WriteId;
+use serde_json::{Value, json};
 use support::daemon::Daemon;
 use support::deployment::{self, QUICK_RULES};
 use support::eventually::{PATIENCE, eventually, nothing_wrong};
+use support::gate::Gate;
 use support::openbao::OpenBao;
 use support::stored::{KEYSET, Stored, ids};
 
@@ -83,4 +88,48 @@ fn two_rotators_side_by_side_lose_nothing() {
         }
         println!("rotation {rotation}: seq {}, {} keys", document.seq, document.keys.len());
     }
+}
+
+#[test]
+fn a_secret_that_another_rotator_is_about_to_name_is_left_alone() {
+    let bao = OpenBao::start();
+    let gate = Gate::before(&bao.address(), "LIST");
+    let config = deployment::config(&bao, "both", QUICK_RULES).replace(&bao.address(), gate.address());
+    let mut daemon = deployment::with_token(&bao, &config);
+    daemon.start_again();
+    daemon.init(KEYSET);
+    deployment::wait_until_steady(&daemon);
+    let look = |times: usize| {
+        for _ in 0..times {
+            let before = gate.came();
+            daemon.admin().post("/v1/refresh", &json!({}));
+            eventually(PATIENCE, "the rotator looks", || gate.came() > before);
+        }
+    };
+    let stored = Stored::OpenBao(&bao);
+    // It has read the document and not yet what lies beside: there and then another rotator writes the document, and the
+    // secret of a key that its next write is to name.
+    gate.shut();
+    look(1);
+    let until = clock::now() + Duration::from_secs(3600);
+    write(&bao, &stored, &Change::Hold { by: "another".to_owned(), until });
+    let secret = json!({"options": {"cas": 0}, "data": {"secret": "s".repeat(43)}});
+    bao.succeed("POST", "secret/data/livekit/apps/standby/APIanother", &secret);
+    gate.open();
+    look(3);
+    assert_eq!(stored.orphans().len(), 1, "its maker may still name it");
+    // Now it cannot: its write would be refused.
+    write(&bao, &stored, &Change::Resume);
+    look(1);
+    nothing_wrong(PATIENCE, || stored.orphans());
+}
+
+/// A change of the document by a rotator that is not there.
+fn write(bao: &OpenBao, stored: &Stored<'_>, change: &Change) {
+    let metadata = bao.succeed("GET", "secret/metadata/livekit/apps", &Value::Null);
+    let document = stored.document().expect("a document");
+    let material = Material::none(WriteId(format!("another-{}", document.seq)));
+    let next = change::apply(&document, change, clock::now(), material).expect("a legal change");
+    let body = json!({"options": {"cas": metadata["data"]["current_version"]}, "data": next});
+    bao.succeed("POST", "secret/data/livekit/apps", &body);
 }

@@ -98,6 +98,10 @@ fn status(code: u16, words: &str, attempt: Attempt<'_>) -> StoreError {
         }
         (412 | 429 | 472 | 473, _) => attempt.unreachable(&why("it is tried again")),
         (503, _) => attempt.unreachable(&why("Vault is sealed or in maintenance: unseal it")),
+        // An answer to a renewal that says no for good, whatever its number.
+        (500, Doing::Login { .. }) if words.contains("past the max TTL") => {
+            attempt.refused(&why("its longest life is over"))
+        }
         (500..=599, _) => attempt.unanswered(&why("see Vault's own log")),
         (300..=399, _) => attempt.refused(&why(
             "it redirects elsewhere: give the address of the active node, or of a balancer before it",

@@ -1,11 +1,12 @@
 //! What Prometheus is told of signing. Handles are resolved when a policy or a key is loaded, never on a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::policy::LimitedBy;
+use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -232,12 +233,27 @@ impl SignMetrics {
         self.denied.with_label_values(&["", "no-caller"]).inc();
     }
 
-    /// Drops the series of callers that are configured no more.
-    pub fn forget_caller(&self, keyset: &str, caller: &str) {
-        // A series that is not there any more is as good as removed.
-        let _ = self.issued.remove_label_values(&[keyset, caller]);
-        for outcome in Outcome::ALL {
-            let _ = self.requests.remove_label_values(&[caller, outcome.as_str()]);
+    /// Drops the series of callers that are configured no more; `callers` are those that are, as keyset and name.
+    ///
+    /// A caller that moved to another keyset keeps its requests. Connections that
+    /// still hold a dropped series count into nothing.
+    pub fn keep_callers(&self, callers: &BTreeSet<(&str, &str)>) {
+        let named = |name: &str| name.is_empty() || callers.iter().any(|(_, known)| *known == name);
+        drop_series(&self.issued, |labels| callers.contains(&(labels["keyset"], labels["caller"])));
+        drop_series(&self.requests, |labels| named(labels["caller"]));
+        drop_series(&self.denied, |labels| named(labels["caller"]));
+    }
+}
+
+/// Drops all series but those to keep.
+fn drop_series(counters: &IntCounterVec, keep: impl Fn(&HashMap<&str, &str>) -> bool) {
+    for family in counters.collect() {
+        for series in family.get_metric() {
+            let labels = series.get_label().iter().map(|label| (label.name(), label.value())).collect();
+            if !keep(&labels) {
+                // A series that is not there any more is as good as removed.
+                let _ = counters.remove(&labels);
+            }
         }
     }
 }

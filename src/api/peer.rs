@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 pub struct Peer {
     /// Its user.
     pub uid: u32,
-    /// Its groups, the primary one first.
+    /// Its groups, as far as they are known: the primary one. SO_PEERGROUPS would tell the
+    /// supplementary ones, and no library reads it without unsafe code of ours.
     pub gids: Vec<u32>,
 }
 

@@ -115,7 +115,8 @@ impl<S: Stream> AsyncRead for Ending<'_, S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.told.swap(false, Ordering::Relaxed) {
+        if self.told.load(Ordering::Relaxed) {
+            self.told.store(false, Ordering::Relaxed);
             self.cannot = !self.stream.end_input();
         }
         match Pin::new(&mut self.stream).poll_read(context, buffer) {

@@ -96,6 +96,8 @@ impl Reloader<'_> {
         let changed: Vec<_> = changes.allowed()?.iter().map(ToString::to_string).collect();
         self.keysets.store(Arc::new(super::keysets(&new)));
         self.callers.store(Arc::new(super::resolve_callers(&new, &self.signers, &self.metrics)));
+        let callers = new.callers.iter().map(|one| (one.keyset.as_str(), one.caller.name.as_str()));
+        self.metrics.keep_callers(&callers.collect());
         self.log.set(new.log.level);
         *config = new;
         if let Some(rotator) = &self.poke {

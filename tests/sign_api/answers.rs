@@ -150,3 +150,24 @@ fn many_at_once_on_many_connections_and_many_on_one() {
         clients.into_iter().flat_map(|client| client.join().expect("no client fails")).collect();
     assert_eq!(tokens.len(), 16 * 50);
 }
+
+#[test]
+fn a_caller_that_is_gone_leaves_no_series() {
+    let harness = Harness::new();
+    assert_eq!(harness.socket().post("/v1/tokens", &good()).0, 201);
+    let mut elsewhere = good();
+    elsewhere["room"] = json!("elsewhere");
+    assert_eq!(harness.socket().post("/v1/tokens", &elsewhere).0, 403);
+    let issued = "tokens_issued_total{caller=\"app\",keyset=\"default\"} 1\n";
+    assert!(harness.scrape().contains(issued), "{}", harness.scrape());
+    harness.metrics.keep_callers(&BTreeSet::from([("default", "app"), ("default", "other")]));
+    assert!(harness.scrape().contains(issued), "it is still configured");
+    // In another keyset it goes on under its name.
+    harness.metrics.keep_callers(&BTreeSet::from([("moved", "app")]));
+    let scrape = harness.scrape();
+    assert!(!scrape.contains("tokens_issued_total{caller=\"app\",keyset=\"default\"}"), "{scrape}");
+    assert!(scrape.contains("token_requests_total{caller=\"app\",result=\"ok\"} 1\n"), "{scrape}");
+    harness.metrics.keep_callers(&BTreeSet::new());
+    let scrape = harness.scrape();
+    assert!(!scrape.contains("caller=\"app\""), "{scrape}");
+}

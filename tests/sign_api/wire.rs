@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// How long an answer may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection.
 pub(crate) struct Wire {
@@ -75,9 +75,13 @@ impl Wire {
         Ok(Some(Reply { status, head, body }))
     }
 
-    /// Whether the server has closed, with nothing left to read.
+    /// Waits for the server to close, and says whether it did so without a further byte.
     pub(crate) fn is_closed(&mut self) -> bool {
-        self.received.is_empty() && matches!(self.more(), Ok(false) | Err(_)) && self.received.is_empty()
+        let closed = match self.more() {
+            Ok(more) => !more,
+            Err(error) => matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe),
+        };
+        closed && self.received.is_empty()
     }
 
     fn more(&mut self) -> io::Result<bool> {

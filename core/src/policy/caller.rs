@@ -27,7 +27,7 @@ pub struct Caller {
 pub struct CallerMatch {
     /// Users, by number.
     pub uids: Option<Vec<u32>>,
-    /// Groups, by number: the primary one or a supplementary one.
+    /// Groups, by number: one of those that are known of a peer.
     pub gids: Option<Vec<u32>>,
 }
 

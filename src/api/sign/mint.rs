@@ -34,6 +34,8 @@ pub(super) enum Refusal {
     Problem(Problem),
     /// Nothing to sign with.
     NoKey(NoKey),
+    /// Our own fault.
+    Internal,
 }
 
 impl From<Problem> for Refusal {
@@ -46,7 +48,7 @@ impl Refusal {
     /// Counts it with its caller.
     pub(super) fn count(&self, caller: &ResolvedCaller) {
         caller.metrics.saw(match self {
-            Refusal::NoKey(_) => Outcome::Unavailable,
+            Refusal::NoKey(_) | Refusal::Internal => Outcome::Unavailable,
             Refusal::Problem(problem) => match problem.kind {
                 ProblemKind::Malformed => Outcome::Malformed,
                 ProblemKind::Denied => Outcome::Denied,
@@ -69,6 +71,10 @@ impl Refusal {
             }
             Refusal::NoKey(why) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no-usable-key".to_owned(), why.to_string(), "")
+            }
+            Refusal::Internal => {
+                let detail = "the token could not be signed; the daemon's log says why".to_owned();
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal".to_owned(), detail, "")
             }
         }
     }
@@ -187,5 +193,5 @@ fn sign(
 /// Neither serialization nor HMAC fails; should they, the caller learns that there is no token.
 fn internal(error: impl std::fmt::Display) -> Refusal {
     tracing::error!("a token could not be signed: {error}");
-    Refusal::NoKey(NoKey::NeverRead)
+    Refusal::Internal
 }

@@ -40,6 +40,7 @@ impl Wire {
     pub(crate) fn connect(path: &Path) -> io::Result<Wire> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Wire { stream, received: Vec::new() })
     }
 

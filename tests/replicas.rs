@@ -17,7 +17,7 @@ use support::gate::Gate;
 use support::openbao::OpenBao;
 use support::stored::{KEYSET, Stored, ids};
 
-/// What every version of every document in the history names, and that each continues the one before.
+/// What the versions name that can still be read; each continues the one before.
 fn ids_of_all_versions(stored: &Stored<'_>) -> BTreeSet<String> {
     let versions = stored.versions();
     for pair in versions.windows(2) {

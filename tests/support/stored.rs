@@ -26,11 +26,23 @@ pub(crate) enum Stored<'a> {
 impl Stored<'_> {
     /// The document, if there is one.
     pub(crate) fn document(&self) -> Option<Document> {
-        let value = match self {
-            Stored::OpenBao(bao) => read(bao, &format!("secret/data/livekit/{KEYSET}"))?["data"].clone(),
-            Stored::Folder(folder) => envelope(&document_file(folder))?,
+        self.numbered().map(|(_, document)| document)
+    }
+
+    /// The document and the number that the store gives it: how often it was written.
+    fn numbered(&self) -> Option<(u64, Document)> {
+        let (number, value) = match self {
+            Stored::OpenBao(bao) => {
+                let answer = read(bao, &format!("secret/data/livekit/{KEYSET}"))?;
+                (answer["metadata"]["version"].clone(), answer["data"].clone())
+            }
+            Stored::Folder(folder) => {
+                let file = envelope(&document_file(folder))?;
+                (file["version"].clone(), file["data"].clone())
+            }
         };
-        Some(serde_json::from_value(value).expect("what lies there is a document, whole"))
+        let document = serde_json::from_value(value).expect("what lies there is a document, whole");
+        Some((number.as_u64().expect("a version"), document))
     }
 
     /// Every version of the document that can still be read, oldest first.
@@ -62,7 +74,9 @@ impl Stored<'_> {
                 Stored::OpenBao(bao) => {
                     read(bao, &format!("secret/data/livekit/{KEYSET}/standby/{id}"))?["data"].clone()
                 }
-                Stored::Folder(folder) => envelope(&standby_folder(folder).join(format!("{id}.json")))?,
+                Stored::Folder(folder) => {
+                    envelope(&standby_folder(folder).join(format!("{id}.json")))?["data"].clone()
+                }
             };
             Some((id, value["secret"].as_str()?.to_owned()))
         };
@@ -84,12 +98,16 @@ impl Stored<'_> {
         orphans.map(|id| format!("the document does not name {id}, whose secret lies beside it")).collect()
     }
 
-    /// What must hold after a kill at any moment: the document is sound, and no key of it lacks its secret.
+    /// What must hold after a kill at any moment: the document is sound, has every write in it, and no key of it
+    /// lacks its secret.
     pub(crate) fn torn(&self) -> Vec<String> {
-        let document = self.document().expect("a document that was there stays there");
+        let (writes, document) = self.numbered().expect("a document that was there stays there");
         let standbys = self.standbys();
         let mut flaws: Vec<_> =
             document.check(KEYSET).err().map(|flaw| flaw.to_string()).into_iter().collect();
+        if writes != document.seq {
+            flaws.push(format!("of {writes} writes the document knows {}: an update was lost", document.seq));
+        }
         for key in document.keys.iter().filter(|key| key.erased_at.is_none()) {
             let there = key.secret.is_some() || standbys.contains_key(key.id.as_str());
             if !there {
@@ -178,9 +196,8 @@ fn standby_folder(folder: &Path) -> PathBuf {
 }
 
 fn envelope(file: &Path) -> Option<Value> {
-    let value: Value =
-        serde_json::from_slice(&fs::read(file).ok()?).expect("a file is there whole or not at all");
-    Some(value["data"].clone())
+    let bytes = fs::read(file).ok()?;
+    Some(serde_json::from_slice(&bytes).expect("a file is there whole or not at all"))
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod conditions;
 pub mod config;
 pub mod documents;
+pub mod fleet;
 pub mod hardening;
 pub mod keyset;
 pub mod keyset_metrics;

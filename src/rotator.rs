@@ -9,6 +9,7 @@ mod observe;
 mod operate;
 mod protection;
 mod restore;
+mod rollout;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +17,12 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use livekit_keyd_core::key::KeyId;
-use livekit_keyd_core::plan::{self, LONGEST_SLEEP, Plan, Proof, Step, World};
+use livekit_keyd_core::plan::{self, LONGEST_SLEEP, Plan, Step, World};
 use tokio::sync::{Notify, watch};
 
 pub use metrics::RotatorMetrics;
 pub use operate::{Initialized, Refusal};
+pub use rollout::Deployment;
 
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
@@ -55,8 +57,8 @@ pub struct Rotator {
     pub signers: Arc<BTreeMap<String, Arc<Signer>>>,
     /// Where LiveKit reads.
     pub publishers: Vec<Publisher>,
-    /// How it is known that nodes know a key.
-    pub proof: Proof,
+    /// The nodes, where it is by their own answers that it is known whether they know a key.
+    pub deployment: Option<Deployment>,
     /// What is wrong now.
     pub conditions: Arc<Conditions>,
     /// Counted for Prometheus.
@@ -84,11 +86,20 @@ impl Rotator {
         keysets: Arc<ArcSwap<Vec<Keyset>>>,
         signers: Arc<BTreeMap<String, Arc<Signer>>>,
         publishers: Vec<Publisher>,
-        proof: Proof,
+        deployment: Option<Deployment>,
         conditions: Arc<Conditions>,
         metrics: RotatorMetrics,
     ) -> Rotator {
-        Rotator { store, keysets, signers, publishers, proof, conditions, metrics, state: State::default() }
+        Rotator {
+            store,
+            keysets,
+            signers,
+            publishers,
+            deployment,
+            conditions,
+            metrics,
+            state: State::default(),
+        }
     }
 
     /// Works until told to stop.
@@ -116,13 +127,13 @@ impl Rotator {
     }
 
     /// Does what is due and says for how long nothing will be.
-    pub async fn reconcile(&self) -> Duration {
+    pub async fn reconcile(self: &Arc<Self>) -> Duration {
         let _turn = self.state.turn.lock().await;
         self.settle().await
     }
 
     /// Step after step until none is due. The caller has the turn.
-    async fn settle(&self) -> Duration {
+    async fn settle(self: &Arc<Self>) -> Duration {
         for _ in 0..MOST_STEPS {
             let outlook = self.look().await;
             if outlook.plan.steps.is_empty() {
@@ -152,7 +163,7 @@ impl Rotator {
     }
 
     /// A step that fails must not keep the others from being done, whose order does not matter then.
-    async fn first_that_works(&self, outlook: &Outlook) -> Progress {
+    async fn first_that_works(self: &Arc<Self>, outlook: &Outlook) -> Progress {
         let mut failures = Vec::new();
         for step in &outlook.plan.steps {
             match self.execute(&outlook.world, step).await {
@@ -208,9 +219,12 @@ fn findings(plan: &Plan) -> Vec<Finding> {
 fn failure(step: &Step, message: String) -> Finding {
     let (keyset, subject) = match &step.action {
         plan::Action::Save { keyset, .. } | plan::Action::Purge { keyset, .. } => {
-            (Some(keyset.clone()), keyset)
+            (Some(keyset.clone()), keyset.as_str())
         }
-        plan::Action::Publish { publisher, .. } => (None, publisher),
+        plan::Action::Publish { publisher, .. } | plan::Action::Restart { publisher, .. } => {
+            (None, publisher.as_str())
+        }
+        plan::Action::Roll { change } => (None, change.name()),
     };
     let reason = format!("{}:{subject}", step.rule);
     Finding { keyset, kind: "StepFailed", degraded: true, reason, message }
@@ -226,5 +240,9 @@ fn log_done(step: &Step) {
         }
         plan::Action::Publish { publisher, .. } => tracing::info!(publisher, rule, "done: {}", step.why),
         plan::Action::Purge { keyset, .. } => tracing::info!(keyset, rule, "done: {}", step.why),
+        plan::Action::Roll { .. } => tracing::info!(rule, "done: {}", step.why),
+        plan::Action::Restart { publisher, node, generation } => {
+            tracing::info!(publisher, node, generation, rule, "begun: {}", step.why);
+        }
     }
 }

@@ -10,7 +10,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use livekit_keyd_core::plan::Proof;
 use prometheus::Registry;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -189,15 +188,15 @@ impl Parts {
     }
 
     fn rotator(&self, config: &Config, registry: &Registry) -> Result<Arc<Rotator>, CannotStart> {
-        let proof = match config.livekit.proof {
-            config::Proof::Disabled => Proof::Disabled,
+        let deployment = match config.livekit.proof {
+            config::Proof::Disabled => None,
         };
         Ok(Arc::new(Rotator::new(
             Arc::clone(&self.store),
             Arc::clone(&self.keysets),
             Arc::clone(&self.signers),
             config.publish.iter().map(config::KeyFileConfig::publisher).collect(),
-            proof,
+            deployment,
             Arc::clone(&self.conditions),
             RotatorMetrics::register(registry).map_err(because)?,
         )))

@@ -15,7 +15,6 @@ use livekit_keyd::store::{Backend, FileStore, Health, Store};
 use livekit_keyd::{atomic_file, clock, metrics};
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::phase::Phase;
-use livekit_keyd_core::plan::Proof;
 use livekit_keyd_core::rules::{Offline, Rotation, Rules};
 use tokio::sync::watch;
 
@@ -71,7 +70,7 @@ impl Bench {
             Arc::new(ArcSwap::from_pointee(vec![keyset])),
             Arc::new(BTreeMap::from([("default".to_owned(), Arc::clone(&signer))])),
             vec![Publisher::KeyFile(key_file)],
-            Proof::Disabled,
+            None,
             Arc::new(Conditions::default()),
             RotatorMetrics::register(&registry).expect("metrics"),
         );

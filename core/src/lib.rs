@@ -16,6 +16,7 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod request;
+pub mod rollout;
 pub mod rules;
 pub mod schedule;
 pub mod secret;

@@ -9,6 +9,8 @@ mod alarm;
 mod bound;
 mod commit;
 mod erase;
+mod fleet;
+mod nodes;
 mod observed;
 mod proof;
 mod prove;
@@ -17,6 +19,7 @@ mod publish;
 mod purge;
 mod replenish;
 mod retire;
+mod roll;
 mod settle;
 mod step;
 mod view;
@@ -24,6 +27,7 @@ mod view;
 use std::time::Duration;
 
 pub use alarm::{Alarm, AlarmKind};
+pub use fleet::{Answer, Fleet, Node, Order, Restarter, Verdict};
 pub use observed::Observed;
 pub use proof::Proof;
 pub use publication::{Publication, Vector};
@@ -87,7 +91,9 @@ pub fn plan(world: &World) -> Plan {
         erase::retired(&view, &mut plan);
         purge::leftovers(&view, &mut plan);
     }
+    nodes::alarms(world, &mut plan);
     publish::all(world, &mut plan);
+    roll::nodes(world, &mut plan);
     plan.forecast.sort_by_key(|forecast| forecast.at);
     plan
 }

@@ -182,12 +182,14 @@ fn wrong_method(allow: &'static str) -> (StatusCode, &'static str, String) {
 
 fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
     let (status, kind) = match &refusal {
-        Refusal::NoKeyset(_) | Refusal::Illegal(Illegal::UnknownKey(_)) => {
+        Refusal::NoKeyset(_) | Refusal::NoNode(_) | Refusal::Illegal(Illegal::UnknownKey(_)) => {
             (StatusCode::NOT_FOUND, "not-found")
         }
-        Refusal::Illegal(_) | Refusal::NothingRestored(_) | Refusal::OnceHeld(_) | Refusal::NoDocument(_) => {
-            (StatusCode::CONFLICT, "state-forbids")
-        }
+        Refusal::Illegal(_)
+        | Refusal::NodeAnswers(_)
+        | Refusal::NothingRestored(_)
+        | Refusal::OnceHeld(_)
+        | Refusal::NoDocument(_) => (StatusCode::CONFLICT, "state-forbids"),
         Refusal::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-failed"),
     };
     (status, kind, refusal.to_string())

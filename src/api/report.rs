@@ -147,8 +147,9 @@ pub struct StepReport {
 /// Something that waits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockedReport {
-    /// The keyset.
-    pub keyset: String,
+    /// The keyset, if it concerns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyset: Option<String>,
     /// The rule that waits.
     pub rule: String,
     /// A short stable word.

@@ -75,7 +75,11 @@ pub fn page(plan: &PlanReport, now: Time, screen: &Screen) -> String {
 fn blocked(blocked: &BlockedReport, now: Time, screen: &Screen) -> String {
     let until = blocked.until.map_or_else(String::new, |at| format!(", {}", both(at, now)));
     let reason = screen.paint(Hue::Dim, &format!("({}){until}", blocked.reason));
-    let head = format!("  {} {} {reason}\n", screen.paint(Hue::Warn, &blocked.rule), blocked.keyset);
+    let head = format!(
+        "  {} {} {reason}\n",
+        screen.paint(Hue::Warn, &blocked.rule),
+        blocked.keyset.as_deref().unwrap_or("nodes")
+    );
     head + &screen.wrap(4, &blocked.message)
 }
 
@@ -98,7 +102,7 @@ mod tests {
                 why: "APIstandby1 signs from noon".to_owned(),
             }],
             blocked: vec![BlockedReport {
-                keyset: "default".to_owned(),
+                keyset: Some("default".to_owned()),
                 rule: "replenish".to_owned(),
                 reason: "retirement".to_owned(),
                 message: "made together with the next retirement".to_owned(),

@@ -178,7 +178,10 @@ fn outstanding(keyset: &KeysetStatus, plan: &PlanReport, now: Time) -> Option<St
         return Some(step.why.clone());
     }
     let waits = |rule: &str| CHANGES.contains(&rule);
-    let blocked = plan.blocked.iter().find(|blocked| blocked.keyset == keyset.name && waits(&blocked.rule));
+    let blocked = plan
+        .blocked
+        .iter()
+        .find(|blocked| blocked.keyset.as_deref() == Some(keyset.name.as_str()) && waits(&blocked.rule));
     blocked.map(|blocked| blocked.message.clone())
 }
 
@@ -197,7 +200,8 @@ fn unproven(keyset: &KeysetStatus, plan: &PlanReport) -> Option<String> {
         return None;
     }
     let why = plan.blocked.iter().find(|blocked| {
-        blocked.keyset == keyset.name && ["prove", "replenish"].contains(&blocked.rule.as_str())
+        blocked.keyset.as_deref() == Some(keyset.name.as_str())
+            && ["prove", "replenish"].contains(&blocked.rule.as_str())
     });
     let why = why.map(|blocked| format!(" ({})", blocked.message)).unwrap_or_default();
     Some(format!("{proven} of {STANDBYS} standbys are proven{why}"))
@@ -304,7 +308,7 @@ mod tests {
 
         let mut asked = plan(now);
         asked.blocked.push(BlockedReport {
-            keyset: "default".to_owned(),
+            keyset: Some("default".to_owned()),
             rule: "request".to_owned(),
             reason: "standby".to_owned(),
             message: "no standby is proven yet".to_owned(),

@@ -5,7 +5,7 @@ mod yaml;
 
 use std::fmt;
 
-use livekit_keyd_core::plan::Publication;
+use livekit_keyd_core::plan::{Publication, Restarter};
 
 pub use key_file::KeyFile;
 
@@ -54,6 +54,28 @@ impl Publisher {
                 let file = file.clone();
                 blocking(move || file.read()).await
             }
+        }
+    }
+
+    /// What it can restart.
+    pub fn restarter(&self) -> Option<Restarter> {
+        match self {
+            Publisher::KeyFile(_) => None,
+        }
+    }
+
+    /// Restarts a node, or its whole workload, and ends when that is carried out as far as the target says. It is called
+    /// again under the same operation until it has succeeded once.
+    ///
+    /// # Errors
+    /// Why it could not be carried out.
+    pub async fn restart(&self, node: Option<&str>, operation: &str) -> Result<(), PublishError> {
+        match self {
+            Publisher::KeyFile(file) => Err(PublishError::Failed(format!(
+                "`{}` cannot restart {} for {operation}: it has no restart command",
+                file.name(),
+                node.unwrap_or("anything")
+            ))),
         }
     }
 

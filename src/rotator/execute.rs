@@ -35,7 +35,7 @@ impl From<StoreError> for Failure {
 }
 
 impl Rotator {
-    pub(super) async fn execute(&self, world: &World, step: &Step) -> Result<(), Failure> {
+    pub(super) async fn execute(self: &Arc<Self>, world: &World, step: &Step) -> Result<(), Failure> {
         match &step.action {
             Action::Save { keyset, change } => {
                 let (keyset, seen, document) = self.parts(world, keyset)?;
@@ -55,6 +55,13 @@ impl Rotator {
                     PublishError::Changed => Failure::Lost,
                     PublishError::Failed(sentence) => Failure::Failed(sentence),
                 })
+            }
+            Action::Roll { change } => {
+                let fleet = world.proof.fleet().ok_or(Failure::Lost)?;
+                self.roll(&fleet.rollout, change).await
+            }
+            Action::Restart { publisher, node, generation } => {
+                self.order(publisher, node.as_deref(), *generation)
             }
             Action::Purge { keyset, versions, standby } => {
                 let (keyset, _, _) = self.parts(world, keyset)?;

@@ -73,7 +73,9 @@ impl RotatorMetrics {
         self.blocked.reset();
         let commitments = |rule| matches!(rule, Rule::Fire | Rule::Request | Rule::Bootstrap);
         for blocked in outlook.plan.blocked.iter().filter(|blocked| commitments(blocked.rule)) {
-            self.blocked.with_label_values(&[blocked.keyset.as_str(), blocked.reason]).set(1);
+            self.blocked
+                .with_label_values(&[blocked.keyset.as_deref().unwrap_or_default(), blocked.reason])
+                .set(1);
         }
         self.published_seq.reset();
         for (publisher, publication) in &outlook.world.publications {

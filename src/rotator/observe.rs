@@ -39,7 +39,8 @@ impl Rotator {
                 keysets.insert(keyset.name.clone(), seen);
             }
         }
-        World { now: clock::now(), proof: self.proof.clone(), keysets, publications }
+        let proof = self.proof(&keysets).await;
+        World { now: clock::now(), proof, keysets, publications }
     }
 
     async fn publication(&self, publisher: &crate::publish::Publisher) -> Observed<Publication> {

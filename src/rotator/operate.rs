@@ -42,6 +42,10 @@ pub enum Refusal {
     NothingRestored(String),
     /// `init` without force where a document once was.
     OnceHeld(String),
+    /// There is no such node: the sentence names those there are.
+    NoNode(String),
+    /// A node that answers is not struck off.
+    NodeAnswers(String),
     /// The store failed: a sentence.
     Failed(String),
 }
@@ -52,6 +56,8 @@ impl fmt::Display for Refusal {
             Refusal::NoKeyset(sentence)
             | Refusal::NothingRestored(sentence)
             | Refusal::OnceHeld(sentence)
+            | Refusal::NoNode(sentence)
+            | Refusal::NodeAnswers(sentence)
             | Refusal::Failed(sentence) => f.write_str(sentence),
             Refusal::Illegal(illegal) => illegal.fmt(f),
             Refusal::NoDocument(why) => why.fmt(f),
@@ -194,7 +200,12 @@ impl Rotator {
     ///
     /// # Errors
     /// Why the document's state forbids it.
-    pub async fn rotate(&self, name: &str, key: Option<KeyId>, by: String) -> Result<Accepted, Refusal> {
+    pub async fn rotate(
+        self: &Arc<Self>,
+        name: &str,
+        key: Option<KeyId>,
+        by: String,
+    ) -> Result<Accepted, Refusal> {
         let _turn = self.state.turn.lock().await;
         let request = Request { by, at: clock::now(), key };
         let asked = self.change_in_turn(name, &Change::Request(request)).await?;
@@ -217,7 +228,7 @@ impl Rotator {
                 .plan
                 .blocked
                 .iter()
-                .find(|blocked| blocked.keyset == name && blocked.rule == Rule::Request)
+                .find(|blocked| blocked.keyset.as_deref() == Some(name) && blocked.rule == Rule::Request)
         });
         let reason = blocked.map_or_else(
             || "it is remembered in the document, and a rotator will carry it out".to_owned(),

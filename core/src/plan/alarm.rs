@@ -30,6 +30,22 @@ pub enum AlarmKind {
     ForeignKeys,
     /// Keys count as known to the nodes by time alone.
     ProofDisabled,
+    /// Names give no addresses, or fewer than there should be.
+    FleetUnknown,
+    /// A node does not answer, or is no LiveKit.
+    NodeSilent,
+    /// A node does not know a key that is or will be signed with.
+    NodeLacksKey,
+    /// A node's clock and this process's differ by more than clock_skew.
+    ClocksDiffer,
+    /// Who is restarting which node cannot be read.
+    RolloutUnreadable,
+    /// A node that was restarted is not back.
+    RolloutStopped,
+    /// A restart failed.
+    RestartFailed,
+    /// A node came back without what is published.
+    NodeCameBackOld,
 }
 
 impl AlarmKind {
@@ -47,6 +63,14 @@ impl AlarmKind {
             AlarmKind::PublicationAhead => "PublicationAhead",
             AlarmKind::ForeignKeys => "ForeignKeys",
             AlarmKind::ProofDisabled => "ProofDisabled",
+            AlarmKind::FleetUnknown => "FleetUnknown",
+            AlarmKind::NodeSilent => "NodeSilent",
+            AlarmKind::NodeLacksKey => "NodeLacksKey",
+            AlarmKind::ClocksDiffer => "ClocksDiffer",
+            AlarmKind::RolloutUnreadable => "RolloutUnreadable",
+            AlarmKind::RolloutStopped => "RolloutStopped",
+            AlarmKind::RestartFailed => "RestartFailed",
+            AlarmKind::NodeCameBackOld => "NodeCameBackOld",
         }
     }
 
@@ -83,7 +107,13 @@ impl Plan {
         if let Some(until) = until {
             self.wake_at(until);
         }
-        self.blocked.push(super::Blocked { keyset: view.name.to_owned(), rule, reason, message, until });
+        self.blocked.push(super::Blocked {
+            keyset: Some(view.name.to_owned()),
+            rule,
+            reason,
+            message,
+            until,
+        });
     }
 
     pub(super) fn save(&mut self, view: &View, rule: Rule, change: crate::change::Change, why: String) {

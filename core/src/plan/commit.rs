@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::proof::{Verdict, accepted};
+use super::proof::{Known, accepted};
 use super::view::View;
 use super::{AlarmKind, Plan, Rule};
 use crate::change::{Cause, Change};
@@ -103,14 +103,17 @@ fn ready<'a>(view: &'a View, due: &Due) -> Result<&'a Key, Waits> {
     let secret = view.keyset.standby_secret(&key.id).ok_or_else(|| {
         waits("standby", format!("the secret of standby {} is not in the store", key.id), None)
     })?;
+    if let Some(fleet) = view.world.proof.fleet() {
+        fleet.clocks_agree(document.rules.clock_skew).map_err(|why| waits("clock", why, None))?;
+    }
     match accepted(view, &key.id, secret) {
-        Verdict::Yes => Ok(key),
-        Verdict::From(time) => Err(waits(
+        Known::Yes => Ok(key),
+        Known::From(time) => Err(waits(
             "proof",
             format!("publications changed lately; {} counts as known to every node from {time}", key.id),
             Some(time),
         )),
-        Verdict::No(why) => Err(waits("publication", why, None)),
+        Known::No(why) => Err(waits("proof", why, None)),
     }
 }
 
@@ -121,6 +124,8 @@ pub(super) fn next_commitment(view: &View) -> Option<Time> {
 
 /// How long a new key takes from its creation to its proof, at least.
 pub(super) fn time_to_prove(view: &View) -> Duration {
-    let super::Proof::Disabled = view.world.proof;
-    view.document.rules.time_to_settle()
+    match view.world.proof.fleet() {
+        Some(fleet) => fleet.node_restart_timeout,
+        None => view.document.rules.time_to_settle(),
+    }
 }

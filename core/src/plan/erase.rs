@@ -1,6 +1,6 @@
 //! A retired key's secret leaves the document, once no node and no publication could bring it back.
 
-use super::proof::{Verdict, refused};
+use super::proof::{Known, refused};
 use super::view::View;
 use super::{Plan, Rule};
 use crate::change::Change;
@@ -13,20 +13,20 @@ pub(super) fn retired(view: &View, plan: &mut Plan) {
             plan.block(view, Rule::Erase, "hold", message, Some(hold.until));
             continue;
         }
-        match refused(view, &key.id) {
-            Verdict::Yes if publications_are_past(view) => {
+        match refused(view, key) {
+            Known::Yes if publications_are_past(view) => {
                 let why = format!("{} is refused by every node; its secret is no use to anybody", key.id);
                 plan.save(view, Rule::Erase, Change::Erase { key: key.id.clone() }, why);
             }
-            Verdict::Yes => {
+            Known::Yes => {
                 let message = format!("publications are renewed before {} is erased", key.id);
                 plan.block(view, Rule::Erase, "publication", message, None);
             }
-            Verdict::From(time) => {
+            Known::From(time) => {
                 let message = format!("{} counts as refused by every node from {time}", key.id);
                 plan.block(view, Rule::Erase, "proof", message, Some(time));
             }
-            Verdict::No(why) => plan.block(view, Rule::Erase, "publication", why, None),
+            Known::No(why) => plan.block(view, Rule::Erase, "proof", why, None),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A standby that every node accepts is proven, once and for all.
 
-use super::proof::{Verdict, accepted};
+use super::proof::{Known, accepted};
 use super::view::View;
 use super::{Plan, Rule};
 use crate::change::Change;
@@ -9,18 +9,18 @@ pub(super) fn standbys(view: &View, plan: &mut Plan) {
     for key in view.document.standbys().filter(|key| key.proven_at.is_none()) {
         let Some(secret) = view.keyset.standby_secret(&key.id) else { continue };
         match accepted(view, &key.id, secret) {
-            Verdict::Yes => {
-                let why = format!("standby {} has been published for long enough", key.id);
+            Known::Yes => {
+                let why = format!("every node knows standby {}", key.id);
                 plan.save(view, Rule::Prove, Change::Prove { key: key.id.clone() }, why);
             }
-            Verdict::From(time) => plan.block(
+            Known::From(time) => plan.block(
                 view,
                 Rule::Prove,
                 "proof",
                 format!("standby {} counts as known to every node from {time}", key.id),
                 Some(time),
             ),
-            Verdict::No(why) => plan.block(view, Rule::Prove, "proof", why, None),
+            Known::No(why) => plan.block(view, Rule::Prove, "proof", why, None),
         }
     }
 }

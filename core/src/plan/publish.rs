@@ -6,15 +6,9 @@
 
 use super::publication::Publication;
 use super::view::World;
-use super::{Action, AlarmKind, Observed, Plan, Proof, Rule, Step, erase, view::View};
+use super::{Action, AlarmKind, Blocked, Observed, Plan, Rule, Step, erase, roll, view::View};
 
 pub(super) fn all(world: &World, plan: &mut Plan) {
-    let Proof::Disabled = world.proof;
-    plan.alarm(
-        AlarmKind::ProofDisabled,
-        None,
-        "proof is disabled: nobody asks LiveKit whether it knows a key, it is taken to know it publish_delay after its publication; restart LiveKit within that time".to_owned(),
-    );
     for (name, publication) in &world.publications {
         match publication {
             Observed::Fresh(there) => one(world, name, there, plan),
@@ -53,6 +47,17 @@ fn one(world: &World, name: &str, there: &Publication, plan: &mut Plan) {
         );
     }
     if !wanted.same_keys(there) {
+        if roll::is_under_way(world, there) && !roll::is_compromised(world) {
+            let message = format!("`{name}` is published anew when the rollout of what it holds is over");
+            plan.blocked.push(Blocked {
+                keyset: None,
+                rule: Rule::Publish,
+                reason: "rollout",
+                message,
+                until: None,
+            });
+            return;
+        }
         if there.vector == wanted.vector {
             plan.alarm(
                 AlarmKind::PublicationEdited,

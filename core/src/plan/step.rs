@@ -5,6 +5,7 @@ use std::fmt;
 use super::publication::Publication;
 use crate::change::Change;
 use crate::key::KeyId;
+use crate::rollout::RolloutChange;
 use crate::time::Time;
 
 /// The rules, by the names that logs and `plan` use.
@@ -34,6 +35,8 @@ pub enum Rule {
     Erase,
     /// Publications follow the documents.
     Publish,
+    /// Nodes that do not know what is published are restarted.
+    Roll,
     /// What the store still keeps of dead secrets is destroyed.
     Purge,
 }
@@ -54,6 +57,7 @@ impl Rule {
             Rule::Abandon => "abandon",
             Rule::Erase => "erase",
             Rule::Publish => "publish",
+            Rule::Roll => "roll",
             Rule::Purge => "purge",
         }
     }
@@ -95,6 +99,20 @@ pub enum Action {
         /// What shall be there.
         wanted: Publication,
     },
+    /// Change who restarts which node.
+    Roll {
+        /// How.
+        change: RolloutChange,
+    },
+    /// Have a publisher restart a node. It is asked again under the same number until it has done so.
+    Restart {
+        /// The publisher.
+        publisher: String,
+        /// The node, or `None` for its whole workload.
+        node: Option<String>,
+        /// The restart's number, which never comes twice.
+        generation: u64,
+    },
     /// Destroy what the store still keeps of dead secrets.
     Purge {
         /// The keyset.
@@ -109,8 +127,8 @@ pub enum Action {
 /// Something that a rule would do but for a cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blocked {
-    /// The keyset.
-    pub keyset: String,
+    /// The keyset, if it concerns one.
+    pub keyset: Option<String>,
     /// The rule that waits.
     pub rule: Rule,
     /// A short stable word for metrics: `hold`, `proof`, `standby` and the like.

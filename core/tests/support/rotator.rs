@@ -166,6 +166,9 @@ impl Rotator {
                 let write = Write::Publication { publisher: publisher.clone(), there, wanted };
                 self.shared.write(write).await
             }
+            Action::Roll { .. } | Action::Restart { .. } => {
+                unreachable!("nothing is restarted without proof")
+            }
             Action::Purge { keyset, versions, standby } => {
                 if !versions.is_empty() {
                     let write = Write::Destroy { keyset: keyset.clone(), versions: versions.clone() };

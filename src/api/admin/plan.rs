@@ -31,10 +31,12 @@ fn report(plan: &Plan, at: Time) -> PlanReport {
 
 fn step(step: &Step) -> StepReport {
     let subject = match &step.action {
-        Action::Save { keyset, .. } | Action::Purge { keyset, .. } => keyset,
+        Action::Save { keyset, .. } | Action::Purge { keyset, .. } => keyset.as_str(),
         Action::Publish { publisher, .. } => publisher,
+        Action::Restart { publisher, node, .. } => node.as_ref().unwrap_or(publisher),
+        Action::Roll { .. } => "nodes",
     };
-    StepReport { rule: step.rule.to_string(), subject: subject.clone(), why: step.why.clone() }
+    StepReport { rule: step.rule.to_string(), subject: subject.to_owned(), why: step.why.clone() }
 }
 
 fn blocked(blocked: &Blocked) -> BlockedReport {

@@ -9,6 +9,7 @@ mod observe;
 mod operate;
 mod protection;
 mod restore;
+mod revoke;
 mod rollout;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, watch};
 
 pub use metrics::RotatorMetrics;
 pub use operate::{Initialized, Refusal};
+pub use revoke::{Revoked, Target};
 pub use rollout::Deployment;
 
 use crate::clock;
@@ -128,8 +130,13 @@ impl Rotator {
 
     /// Does what is due and says for how long nothing will be.
     pub async fn reconcile(self: &Arc<Self>) -> Duration {
-        let _turn = self.state.turn.lock().await;
+        let _turn = self.turn().await;
         self.settle().await
+    }
+
+    /// Held while a plan is carried out or an operator's word is: one at a time in this process.
+    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.state.turn.lock().await
     }
 
     /// Step after step until none is due. The caller has the turn.

@@ -108,6 +108,18 @@ pub enum Change {
         /// Go through with it even if nothing can sign afterwards.
         accept_outage: bool,
     },
+    /// A key is compromised and nothing could sign in its place yet: it goes as soon as another is proven.
+    Replace {
+        /// The key.
+        key: KeyId,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Every key is compromised: none signs until a new one is proven.
+    RevokeAll {
+        /// Why, in the operator's words.
+        reason: String,
+    },
     /// An operator accepts a store that was restored to an old state.
     Restore {
         /// Above every seq that anybody saw.
@@ -175,6 +187,8 @@ pub fn apply(
         Change::Revoke { key, reason, accept_outage } => {
             compromise::revoke(&mut next, key, reason, *accept_outage, now, &material)?;
         }
+        Change::Replace { key, reason } => compromise::replace(&mut next, key, reason, now)?,
+        Change::RevokeAll { reason } => compromise::revoke_all(&mut next, reason, now, &material)?,
         Change::Restore { seq: above, published } => {
             restore::restore(&mut next, *above, published, now, &material)?;
             seq = *above;

@@ -17,6 +17,7 @@ mod prove;
 mod publication;
 mod publish;
 mod purge;
+mod replace;
 mod replenish;
 mod retire;
 mod roll;
@@ -85,6 +86,7 @@ pub fn plan(world: &World) -> Plan {
         settle::rules(&view, &mut plan);
         bound::succeeded(&view, &mut plan);
         prove::standbys(&view, &mut plan);
+        replace::compromised(&view, &mut plan);
         commit::next_key(&view, &mut plan);
         retire::ended(&view, &mut plan);
         replenish::standbys(&view, &mut plan);

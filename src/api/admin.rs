@@ -1,6 +1,7 @@
 //! What the admin socket answers. Only its file's mode decides who may ask.
 
 mod plan;
+mod revoke;
 mod status;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use livekit_keyd_core::change::{Change, Illegal};
 use livekit_keyd_core::duration;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::time::Time;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -66,8 +68,14 @@ impl Admin {
                 let accepted = self.rotator()?.rotate(keyset, Some(KeyId::new(*key)), by.to_owned()).await;
                 answer(StatusCode::ACCEPTED, &accepted.map_err(refused)?)
             }
+            ("POST", ["v1", "keysets", keyset, "keys", key, "revoke"]) => {
+                self.revoke(keyset, Some(key), body, by).await
+            }
+            ("POST", ["v1", "nodes", node, "forget"]) => self.forget(node, body, by).await,
             (_, ["v1", "status" | "plan"]) => Err(wrong_method("GET")),
-            (_, ["v1", "refresh" | "reload"] | ["v1", "keysets", _, ..]) => Err(wrong_method("POST")),
+            (_, ["v1", "refresh" | "reload"] | ["v1", "keysets", _, ..] | ["v1", "nodes", _, "forget"]) => {
+                Err(wrong_method("POST"))
+            }
             _ => Err((StatusCode::NOT_FOUND, "not-found", format!("the admin socket has no {path}"))),
         }
     }
@@ -97,6 +105,7 @@ impl Admin {
                 let document = rotator.change(keyset, &Change::Resume).await.map_err(refused)?;
                 Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "seq": document.seq })))
             }
+            "revoke" => self.revoke(keyset, None, body, by).await,
             "accept-restored" => {
                 let Empty {} = read(body)?;
                 let document = rotator.accept_restored(keyset).await.map_err(refused)?;
@@ -104,6 +113,13 @@ impl Admin {
             }
             _ => Err((StatusCode::NOT_FOUND, "not-found", format!("there is no call `{verb}` for a keyset"))),
         }
+    }
+
+    async fn forget(&self, node: &str, body: &[u8], by: &str) -> Answer {
+        let ForgetBody { reason } = read(body)?;
+        let node = percent_decode_str(node).decode_utf8_lossy();
+        let forgotten = self.rotator()?.forget_node(&node, by.to_owned(), reason).await.map_err(refused)?;
+        answer(StatusCode::ACCEPTED, &forgotten)
     }
 
     fn rotator(&self) -> Result<&Arc<Rotator>, (StatusCode, &'static str, String)> {
@@ -150,6 +166,12 @@ struct InitBody {
 #[serde(deny_unknown_fields)]
 struct HoldBody {
     until: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForgetBody {
+    reason: String,
 }
 
 /// No body at all is an empty one.

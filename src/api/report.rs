@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +170,49 @@ pub struct ForecastReport {
     pub at: Time,
     /// What.
     pub what: String,
+}
+
+/// What a compromise came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// The keyset.
+    pub keyset: String,
+    /// The keys that are compromised now.
+    pub revoked: Vec<String>,
+    /// What signs now; nothing, until a key is proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_with: Option<String>,
+    /// Why the key goes on signing for now: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// The document's seq with it.
+    pub seq: u64,
+    /// What this process made with the keys.
+    pub used: Vec<KeyUse>,
+    /// PromQL that tells of all processes.
+    pub queries: Vec<String>,
+    /// What LiveKit may still hold: sentences.
+    pub remains: Vec<String>,
+}
+
+/// What one process made with a key since it started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyUse {
+    /// The key.
+    pub key_id: String,
+    /// How many tokens.
+    pub tokens_issued: u64,
+    /// When the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Time>,
+}
+
+impl KeyUse {
+    /// Of a key whose last token was made at a second of Unix time, zero for never.
+    pub fn new(key: &KeyId, tokens_issued: u64, last_used: i64) -> KeyUse {
+        let last_used_at = (last_used > 0).then(|| Time::from_millis(last_used.saturating_mul(1000)));
+        KeyUse { key_id: key.to_string(), tokens_issued, last_used_at }
+    }
 }
 
 /// The answer to an operator's call that changes keys.

@@ -16,11 +16,13 @@ pub mod inspect;
 pub mod keys;
 pub mod man;
 pub mod moment;
+pub mod node;
 pub mod operate;
 pub mod plan;
 pub mod refresh;
 pub mod reload;
 pub mod resume;
+pub mod revoke;
 pub mod rotate;
 pub mod run;
 #[cfg(test)]
@@ -83,6 +85,10 @@ pub enum ClientCommand {
     Rotate(rotate::Options),
     /// Let a standby of your choice sign, now
     Activate(activate::Options),
+    /// Take a compromised key out of use, or all of them
+    Revoke(revoke::Options),
+    /// Strike off a node that will never answer again
+    Node(node::Options),
     /// Freeze a keyset: no key is changed, taken out or erased
     Hold(hold::Options),
     /// End a hold of a keyset, or of its adopted key

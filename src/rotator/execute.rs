@@ -94,9 +94,7 @@ impl Rotator {
         now: Time,
     ) -> Result<(), Failure> {
         let mut material = at_hand(seen);
-        for _ in 0..change.creates() {
-            material.fresh.push(self.new_standby(keyset).await?);
-        }
+        material.fresh = self.new_standbys(keyset, change.creates()).await?;
         let fresh = material.fresh.clone();
         let next = change::apply(document, change, now, material);
         let saved = match next {
@@ -113,7 +111,16 @@ impl Rotator {
         saved
     }
 
-    pub(super) async fn new_standby(&self, keyset: &Keyset) -> Result<KeyId, StoreError> {
+    /// Secrets for a change to name, which lie in the store before it is made.
+    pub(super) async fn new_standbys(&self, keyset: &Keyset, count: usize) -> Result<Vec<KeyId>, StoreError> {
+        let mut fresh = Vec::new();
+        for _ in 0..count {
+            fresh.push(self.new_standby(keyset).await?);
+        }
+        Ok(fresh)
+    }
+
+    async fn new_standby(&self, keyset: &Keyset) -> Result<KeyId, StoreError> {
         let (id, secret) = random::key();
         tracing::info!(keyset = keyset.name, key = id.as_str(), "writing the secret of a new standby");
         let secret = StandbySecret { secret: Some(secret) };

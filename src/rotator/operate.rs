@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use livekit_keyd_core::change::{self, Change, Illegal};
+use livekit_keyd_core::change::{self, Change, Illegal, Material};
 use livekit_keyd_core::document::{Document, Made, Request, STANDBYS};
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::Rule;
@@ -96,7 +96,7 @@ impl Rotator {
     pub async fn init(&self, name: &str, force: bool) -> Result<Initialized, Refusal> {
         let keyset = self.keyset_named(name)?;
         let created = {
-            let _turn = self.state.turn.lock().await;
+            let _turn = self.turn().await;
             self.create(&keyset, force).await?
         };
         self.poke();
@@ -114,9 +114,7 @@ impl Rotator {
         };
         self.protect(keyset).await;
         let mut made = Made { lineage: random::lineage(), write: random::write_id(), keys: Vec::new() };
-        for _ in 0..=STANDBYS {
-            made.keys.push(self.new_standby(keyset).await.map_err(failed)?);
-        }
+        made.keys = self.new_standbys(keyset, STANDBYS + 1).await.map_err(failed)?;
         let ids = made.keys.clone();
         let document =
             Document::create(&keyset.name, keyset.rules.clone(), keyset.revision, made, clock::now());
@@ -170,7 +168,7 @@ impl Rotator {
     /// # Errors
     /// Why the document's state forbids it, or why the store failed.
     pub async fn change(&self, name: &str, change: &Change) -> Result<Arc<Document>, Refusal> {
-        let _turn = self.state.turn.lock().await;
+        let _turn = self.turn().await;
         let document = self.change_in_turn(name, change).await?;
         self.poke();
         Ok(document)
@@ -178,15 +176,30 @@ impl Rotator {
 
     pub(super) async fn change_in_turn(&self, name: &str, change: &Change) -> Result<Arc<Document>, Refusal> {
         let keyset = self.keyset_named(name)?;
+        let failed = |error: StoreError| Refusal::Failed(error.to_string());
+        let fresh = self.new_standbys(&keyset, change.creates()).await.map_err(failed)?;
+        let changed = self.change_with(&keyset, change, &fresh).await;
+        if changed.is_err() {
+            self.drop_standbys(&keyset, &fresh).await;
+        }
+        changed
+    }
+
+    async fn change_with(
+        &self,
+        keyset: &Keyset,
+        change: &Change,
+        fresh: &[KeyId],
+    ) -> Result<Arc<Document>, Refusal> {
         for _ in 0..TRIES {
             let world = self.observe().await;
-            let seen = world.keysets.get(name).ok_or(Refusal::NoDocument(NoDocument::Absent))?;
+            let seen = world.keysets.get(&keyset.name).ok_or(Refusal::NoDocument(NoDocument::Absent))?;
             let Some(document) = seen.document.fresh() else {
                 return Err(Refusal::Failed(unreadable(seen)));
             };
-            let next =
-                change::apply(document, change, clock::now(), at_hand(seen)).map_err(Refusal::Illegal)?;
-            match self.write_document(&keyset, next, seen.versions.current, change).await {
+            let material = Material { fresh: fresh.to_vec(), ..at_hand(seen) };
+            let next = change::apply(document, change, clock::now(), material).map_err(Refusal::Illegal)?;
+            match self.write_document(keyset, next, seen.versions.current, change).await {
                 Err(StoreError::Conflict) => {
                     tokio::time::sleep(random::jitter(super::AFTER_A_LOST_RACE)).await
                 }
@@ -206,7 +219,7 @@ impl Rotator {
         key: Option<KeyId>,
         by: String,
     ) -> Result<Accepted, Refusal> {
-        let _turn = self.state.turn.lock().await;
+        let _turn = self.turn().await;
         let request = Request { by, at: clock::now(), key };
         let asked = self.change_in_turn(name, &Change::Request(request)).await?;
         self.settle().await;

@@ -29,7 +29,7 @@ impl Rotator {
     pub async fn accept_restored(&self, name: &str) -> Result<Arc<Document>, Refusal> {
         let keyset = self.keyset_named(name)?;
         let document = {
-            let _turn = self.state.turn.lock().await;
+            let _turn = self.turn().await;
             self.accept(&keyset).await?
         };
         self.poke();

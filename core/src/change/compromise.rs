@@ -4,7 +4,7 @@
 //! finds a moment at which nothing may sign.
 
 use super::{Illegal, Material, lifecycle};
-use crate::document::Document;
+use crate::document::{Document, STANDBYS};
 use crate::key::{Commitment, Key, KeyId};
 use crate::time::Time;
 
@@ -41,6 +41,35 @@ pub(super) fn revoke(
     }
     lifecycle::forget_request_of(document, id);
     Ok(())
+}
+
+/// Marks a key that must go when another can sign.
+pub(super) fn replace(document: &mut Document, id: &KeyId, reason: &str, now: Time) -> Result<(), Illegal> {
+    let key = lifecycle::find(document, id)?;
+    if !key.is_usable() || key.replace_requested_at.is_some() {
+        return Err(Illegal::Already(id.clone()));
+    }
+    key.replace_requested_at = Some(now);
+    key.reason = Some(reason.to_owned());
+    Ok(())
+}
+
+/// Takes every key out of use and out of what is published, for new ones: one restart cleans a node.
+pub(super) fn revoke_all(
+    document: &mut Document,
+    reason: &str,
+    now: Time,
+    material: &Material,
+) -> Result<(), Illegal> {
+    let standing =
+        document.keys.iter_mut().filter(|key| key.erased_at.is_none() && key.compromised_at.is_none());
+    for key in standing {
+        key.compromised_at = Some(now);
+        key.reason = Some(reason.to_owned());
+        key.unpublished_at.get_or_insert(now);
+    }
+    document.requested = None;
+    lifecycle::create(document, STANDBYS + 1, now, material)
 }
 
 fn ordinal(key: &Key) -> Option<u64> {

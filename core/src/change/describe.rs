@@ -1,6 +1,7 @@
 //! Changes in words and numbers, for logs and for whoever carries them out.
 
 use super::Change;
+use crate::document::STANDBYS;
 use crate::key::KeyId;
 
 impl Change {
@@ -13,7 +14,8 @@ impl Change {
             | Change::Retire { key, .. }
             | Change::Abandon { key }
             | Change::Erase { key }
-            | Change::Revoke { key, .. } => Some(key),
+            | Change::Revoke { key, .. }
+            | Change::Replace { key, .. } => Some(key),
             Change::Request(request) => request.key.as_ref(),
             _ => None,
         }
@@ -24,6 +26,7 @@ impl Change {
         match self {
             Change::Retire { create, .. } => *create,
             Change::Create { count } => *count,
+            Change::RevokeAll { .. } => STANDBYS + 1,
             _ => 0,
         }
     }
@@ -44,6 +47,8 @@ impl Change {
             Change::Hold { .. } => "an operator puts the keyset on hold",
             Change::Resume => "an operator ends the hold",
             Change::Revoke { .. } => "a key is compromised",
+            Change::Replace { .. } => "a compromised key is to be replaced",
+            Change::RevokeAll { .. } => "every key is compromised",
             Change::Restore { .. } => "a restored store is accepted",
         }
     }

@@ -4,7 +4,7 @@
 //! too late for the next change of key.
 
 use super::view::View;
-use super::{AlarmKind, Plan, Rule, commit, retire};
+use super::{AlarmKind, Plan, Rule, commit, replace, retire};
 use crate::change::Change;
 use crate::document::{Document, MOST_LIVE_KEYS, STANDBYS};
 
@@ -43,7 +43,7 @@ pub(super) fn standbys(view: &View, plan: &mut Plan) {
     let in_time = commit::next_commitment(view).is_none_or(|commitment| {
         next_retirement.is_none_or(|retirement| retirement + commit::time_to_prove(view) < commitment)
     });
-    if awaited && in_time && document.standbys().next().is_some() {
+    if awaited && in_time && !replace::is_urgent(document) && document.standbys().next().is_some() {
         plan.block(
             view,
             Rule::Replenish,

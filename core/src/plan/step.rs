@@ -17,6 +17,8 @@ pub enum Rule {
     Bound,
     /// A standby is proven.
     Prove,
+    /// A compromised key goes, now that another can sign.
+    Replace,
     /// The first key is committed.
     Bootstrap,
     /// A firing commits the next key.
@@ -48,6 +50,7 @@ impl Rule {
             Rule::Settle => "settle",
             Rule::Bound => "bound",
             Rule::Prove => "prove",
+            Rule::Replace => "replace",
             Rule::Bootstrap => "bootstrap",
             Rule::Fire => "fire",
             Rule::Request => "request",

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use support::daemon::Daemon;
+use support::eventually::{PATIENCE, eventually};
+use support::kubernetes::Kubernetes;
 use support::livekit::LiveKit;
 use support::openbao::OpenBao;
 use support::verifier::Verifier;
@@ -86,6 +88,36 @@ fn each_verifier_reads_a_good_token_and_refuses_a_bad_one() {
         let forged = verifier.verify(&[&token], "APIone", "another-secret-that-is-also-long-enough");
         forged[0].as_ref().expect_err("another secret");
     }
+}
+
+#[test]
+fn kubernetes_knows_its_accounts_and_what_they_may() {
+    let kubernetes = Kubernetes::start();
+    kubernetes.create_namespace("media");
+    let rules =
+        json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get"]}]);
+    kubernetes.create_account("media", "keyd", &rules);
+    kubernetes.bind_cluster_role("system:auth-delegator", "media", "keyd");
+
+    let review = |token: &str| {
+        let spec = json!({"spec": {"token": token, "audiences": ["vault"]}});
+        kubernetes.succeed("POST", "/apis/authentication.k8s.io/v1/tokenreviews", &spec)["status"].clone()
+    };
+    let good = review(&kubernetes.token("media", "keyd", &["vault"]));
+    assert_eq!(good["authenticated"], true, "{good}");
+    assert_eq!(good["user"]["username"], "system:serviceaccount:media:keyd");
+    let other_audience = review(&kubernetes.token("media", "keyd", &[]));
+    assert_ne!(other_audience["authenticated"], true, "{other_audience}");
+
+    let may = |resource: &str, name: &str| {
+        let attributes = json!({"namespace": "media", "verb": "get", "resource": resource, "name": name});
+        let spec = json!({"user": "system:serviceaccount:media:keyd", "resourceAttributes": attributes});
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        kubernetes.succeed("POST", path, &json!({"spec": spec}))["status"]["allowed"] == true
+    };
+    // The roles that the server makes at its start are read a moment later.
+    eventually(PATIENCE, "the account may read its Secret", || may("secrets", "keys"));
+    assert!(!may("secrets", "other") && !may("configmaps", "keys"));
 }
 
 /// Rotates and signs on files, for whoever runs the test.

@@ -12,6 +12,7 @@ pub(crate) mod deployment;
 pub(crate) mod eventually;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod kubernetes;
 pub(crate) mod livekit;
 pub(crate) mod log;
 pub(crate) mod openbao;

@@ -109,6 +109,7 @@ impl Rotator {
         let mut safe = false;
         loop {
             let pause = self.reconcile().await;
+            self.tidy().await;
             safe = safe || self.paths_are_safe().await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -179,11 +180,32 @@ impl Rotator {
                     return Progress::Made;
                 }
                 Err(execute::Failure::Lost) => return Progress::Lost,
+                Err(execute::Failure::UnderWay) => {}
                 Err(execute::Failure::Failed(sentence)) => failures.push(failure(step, sentence)),
             }
         }
         self.conditions.replace("steps", failures);
         Progress::None
+    }
+
+    /// What the store still has of older publications is destroyed.
+    async fn tidy(&self) {
+        let mut findings = Vec::new();
+        for publisher in &self.publishers {
+            if let Err(error) = publisher.tidy().await {
+                findings.push(Finding {
+                    keyset: None,
+                    kind: "OldPublicationsLeft",
+                    degraded: true,
+                    reason: publisher.name().to_owned(),
+                    message: format!(
+                        "older publications of `{}` are still in the store: {error}",
+                        publisher.name()
+                    ),
+                });
+            }
+        }
+        self.conditions.replace("tidy", findings);
     }
 
     fn since(&self, what: &str, readable: bool) -> livekit_keyd_core::time::Time {

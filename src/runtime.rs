@@ -25,6 +25,7 @@ use crate::keyset_metrics::KeysetMetrics;
 use crate::logging;
 use crate::marks::Marks;
 use crate::metrics::{KeyMetrics, SignMetrics};
+use crate::publish::{Publisher, StorePublisher};
 use crate::refresher::Refresher;
 use crate::rotator::{Rotator, RotatorMetrics};
 use crate::signer::Signer;
@@ -195,11 +196,19 @@ impl Parts {
             Arc::clone(&self.store),
             Arc::clone(&self.keysets),
             Arc::clone(&self.signers),
-            config.publish.iter().map(config::KeyFileConfig::publisher).collect(),
+            self.publishers(config),
             deployment,
             Arc::clone(&self.conditions),
             RotatorMetrics::register(registry).map_err(because)?,
         )))
+    }
+
+    /// The store's own, and those of the configuration.
+    fn publishers(&self, config: &Config) -> Vec<Publisher> {
+        let deployment = &config.livekit.path;
+        let own = Publisher::Store(StorePublisher::new(Arc::clone(&self.store), deployment));
+        let configured = config.publish.iter().map(|publish| publish.publisher(&self.store, deployment));
+        std::iter::once(own).chain(configured).collect()
     }
 
     fn refreshers(&self) -> Vec<Refresher> {

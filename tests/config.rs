@@ -72,6 +72,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
     assert_eq!(rules.overlap, Duration::from_secs(86_400));
     assert_eq!(rules.max_token_ttl, Duration::from_secs(3600));
     let [file] = &config.publish[..] else { panic!("one publication") };
+    let file = file.key_file().expect("a key file");
     assert_eq!((file.name.as_str(), file.mode), ("/etc/livekit-keyd/keys.yaml", 0o600));
     assert_eq!(config.sign.socket.path, Path::new("/run/livekit-keyd/sign.sock"));
     assert_eq!(config.metrics, Some("127.0.0.1:7899".parse().expect("an address")));
@@ -177,6 +178,7 @@ fn the_shortest_overlap_and_the_closest_firings_that_are_allowed() {
 #[test]
 fn mistakes_outside_keysets() {
     let long = format!("[sign]\nsocket = \"/run/{}\"", "x".repeat(99));
+    let command = "[[publish]]\nkind = \"command\"\npublish = [\"bring-keys\"]\n";
     for (text, path, part) in [
         (LEAST.replace("role = \"both\"\n", ""), "role", "is missing"),
         (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.proof", "proof = \"disabled\""),
@@ -205,7 +207,18 @@ fn mistakes_outside_keysets() {
             "publish[1].path",
             "another [[publish]]",
         ),
-        (format!("{LEAST}[[publish]]\nkind = \"command\"\npath = \"k\""), "publish[1].kind", "key_file"),
+        (format!("{LEAST}[[publish]]\nkind = \"comand\""), "publish[1].kind", "did you mean \"command\""),
+        (format!("{LEAST}[[publish]]\nkind = \"command\"\nname = \"c\""), "publish[1].publish", "is missing"),
+        (format!("{LEAST}{command}name = \"a/b\""), "publish[1].name", "letters, digits"),
+        (format!("{LEAST}{command}name = \"store\""), "publish[1].name", "the store's own publication"),
+        (format!("{LEAST}{command}name = \"c\"\npath = \"k\""), "publish[1].path", "kind = \"key_file\""),
+        (
+            format!("{LEAST}{command}name = \"c\"\nrestart = [\"r\"]"),
+            "publish[1].restart",
+            "nobody would ever be restarted",
+        ),
+        (format!("{LEAST}restart = []"), "publish[0].restart", "names no program"),
+        (format!("{LEAST}publish = [\"p\"]"), "publish[0].publish", "kind = \"command\""),
         (format!("{LEAST}owner = \"nobody-of-that-name\""), "publish[0].owner", "/etc/passwd knows no user"),
         (format!("{LEAST}owner = 4294967295"), "publish[0].owner", "number of a user"),
         (format!("{LEAST}mode = 640"), "publish[0].mode", "octal"),
@@ -228,14 +241,14 @@ fn mistakes_outside_keysets() {
         assert!(problem.sentence.contains(part), "{path}: {}", problem.sentence);
     }
     let without = LEAST.split("[[publish]]").next().expect("a part");
-    assert_eq!(problem(without).path, "publish");
-    sound(&without.replace("both", "signer"));
+    assert_eq!(sound(without).publish, [], "the store's own publication is always there");
 }
 
 #[test]
 fn users_and_groups_are_names_or_numbers() {
     let config = sound(&format!("{LEAST}owner = \"root\"\ngroup = 12\n[sign]\nsocket_user = \"7\""));
-    assert_eq!((config.publish[0].owner.uid, config.publish[0].owner.gid), (Some(0), Some(12)));
+    let owner = config.publish[0].key_file().expect("a key file").owner;
+    assert_eq!((owner.uid, owner.gid), (Some(0), Some(12)));
     assert_eq!(config.sign.socket.owner.uid, Some(7));
 }
 

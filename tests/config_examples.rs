@@ -12,6 +12,7 @@ use proptest::sample::Index;
 
 const EXAMPLES: [&str; 3] = ["both.toml", "rotator.toml", "signer.toml"];
 /// Ways to log in that no example takes.
+const OTHER_PUBLISHERS: &str = "role = \"rotator\"\n[[publish]]\nkind = \"command\"";
 const OTHER_LOGINS: &str = "role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"token\"";
 
 fn file(path: &str) -> (PathBuf, String) {
@@ -27,9 +28,10 @@ fn examples() -> impl Iterator<Item = (PathBuf, String)> {
 /// Every setting there is, with what applies when it is left out.
 fn settings() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    let texts = examples().chain([(PathBuf::new(), OTHER_LOGINS.to_owned())]);
+    let texts = examples()
+        .chain([(PathBuf::new(), OTHER_LOGINS.to_owned()), (PathBuf::new(), OTHER_PUBLISHERS.to_owned())]);
     for (setting, default) in texts.flat_map(|(path, text)| Config::settings(&text, &path)) {
-        // `proof` is asked of rotators only.
+        // `proof` is asked of rotators only, and a command must be named where a file need not be.
         let known: &mut String = all.entry(setting).or_insert_with(|| default.clone());
         if default == "required" {
             *known = default;
@@ -117,7 +119,8 @@ fn the_reference_has_every_setting_with_its_default_and_no_other() {
     assert_eq!(said.keys().collect::<Vec<_>>(), true_ones.keys().collect::<Vec<_>>());
     for (setting, default) in &true_ones {
         // Defaults that follow from something else are told in words.
-        let words = ["keyset[].path", "publish[].name", "caller[].keyset"].contains(&setting.as_str());
+        let words =
+            ["keyset[].path", "publish[].restart_timeout", "caller[].keyset"].contains(&setting.as_str());
         let said = &said[setting];
         match default.as_str() {
             "" if words => assert_ne!(said, "–", "{setting}"),

@@ -1,5 +1,7 @@
 //! `[livekit]`: the deployment whose keys these are.
 
+use std::time::Duration;
+
 use toml::de::DeValue;
 
 use super::paths::StorePath;
@@ -38,6 +40,16 @@ impl Section {
             path: self.path.value.into_string(),
             proof: self.proof,
         }
+    }
+
+    /// Whether nodes are asked which keys they know.
+    pub(super) fn asks_nodes(&self) -> bool {
+        !matches!(self.proof, Proof::Disabled)
+    }
+
+    /// How long a restarted node may take: LiveKit drains for up to five hours.
+    pub(super) fn node_restart_timeout(&self) -> Duration {
+        Duration::from_secs(6 * 3600)
     }
 
     pub(super) fn url(&self) -> Option<&str> {

@@ -39,7 +39,7 @@ pub use self::keyset::KeysetConfig;
 pub use self::livekit::{LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, Place, Problem};
-pub use self::publish::KeyFileConfig;
+pub use self::publish::{CommandConfig, KeyFileConfig, PublisherConfig};
 pub use self::socket::SignConfig;
 pub use self::store::StoreConfig;
 
@@ -109,8 +109,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// At least one.
     pub keysets: Vec<KeysetConfig>,
-    /// Where LiveKit reads its keys. At least one where this process rotates.
-    pub publish: Vec<KeyFileConfig>,
+    /// Where LiveKit reads its keys, beside the store's own publication.
+    pub publish: Vec<PublisherConfig>,
     /// The signing socket, for a process that signs.
     pub sign: SignConfig,
     /// The admin socket.
@@ -226,12 +226,13 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
         paths::check(context, livekit, keysets);
     }
     socket::check_apart(context, &sign, &admin);
-    if let (Ok(role), Ok(publish)) = (&role, &publish) {
-        publish::check_role(&root, role.value, publish);
+    if let (Ok(livekit), Ok(publish)) = (&livekit, &publish) {
+        publish::check_restarts(context, livekit, publish);
     }
     root.finish();
 
     let (livekit, revision) = (livekit?, revision?.map(|revision| revision.value));
+    let node_restart_timeout = livekit.node_restart_timeout();
     Ok(Config {
         origin: origin.to_owned(),
         role: role?.value,
@@ -241,7 +242,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
         keysets: keysets?.into_iter().map(|keyset| keyset.config(revision, &livekit)).collect(),
         livekit: livekit.config(),
         revision,
-        publish: publish?,
+        publish: publish?.into_iter().map(|section| section.config(node_restart_timeout)).collect(),
         sign: sign?.config(),
         admin: admin?.value,
         metrics: metrics?,

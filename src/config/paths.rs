@@ -90,6 +90,8 @@ fn wanted<'a>(livekit: &'a LiveKit, keysets: &'a [Keyset]) -> Vec<(String, bool,
         let owner = "the deployment".to_owned();
         wanted.push((format!("{deployment}/{below}"), false, owner, &livekit.path.spot));
     }
+    let owner = "the deployment".to_owned();
+    wanted.push((format!("{deployment}/published"), true, owner, &livekit.path.spot));
     for keyset in keysets {
         let (path, spot) = (keyset.path.value.as_str(), &keyset.path.spot);
         let owner = || format!("keyset `{}`", keyset.name.value.0);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Config, KeyFileConfig, KeysetConfig, LiveKitConfig, LogConfig, SignConfig};
+use super::{Config, KeysetConfig, LiveKitConfig, LogConfig, PublisherConfig, SignConfig};
 use crate::api::server::Limits;
 use crate::api::socket::SocketPlace;
 
@@ -153,14 +153,15 @@ fn compare_keysets(reload: &mut Reload, old: &[KeysetConfig], new: &[KeysetConfi
     }
 }
 
-fn compare_publications(reload: &mut Reload, old: &[KeyFileConfig], new: &[KeyFileConfig]) {
-    for file in old {
-        match new.iter().find(|other| other.name == file.name) {
-            Some(other) => reload.restart(&format!("publish `{}`", file.name), file != other),
-            None => reload.restart(&format!("publish `{}` (gone)", file.name), true),
+fn compare_publications(reload: &mut Reload, old: &[PublisherConfig], new: &[PublisherConfig]) {
+    let named = |all: &[PublisherConfig], name: &str| all.iter().find(|one| one.name() == name).cloned();
+    for publisher in old {
+        match named(new, publisher.name()) {
+            Some(other) => reload.restart(&format!("publish `{}`", publisher.name()), *publisher != other),
+            None => reload.restart(&format!("publish `{}` (gone)", publisher.name()), true),
         }
     }
-    for added in new.iter().filter(|file| old.iter().all(|other| other.name != file.name)) {
-        reload.restart(&format!("publish `{}` (new)", added.name), true);
+    for added in new.iter().filter(|added| named(old, added.name()).is_none()) {
+        reload.restart(&format!("publish `{}` (new)", added.name()), true);
     }
 }

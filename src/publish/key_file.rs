@@ -4,13 +4,22 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use livekit_keyd_core::duration;
 use livekit_keyd_core::plan::Publication;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use super::restart::NodeRestart;
 use super::{PublishError, yaml};
 use crate::atomic_file::{self, Owner};
+
+/// How long another process may hold the lock, which takes a few milliseconds.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// A key file on this machine.
 #[derive(Clone, Debug)]
@@ -19,12 +28,22 @@ pub struct KeyFile {
     path: PathBuf,
     mode: u32,
     owner: Owner,
+    restart: Option<NodeRestart>,
 }
 
 impl KeyFile {
     /// A file that LiveKit accepts has a mode without rights for others.
     pub fn new(name: String, path: PathBuf, mode: u32, owner: Owner) -> KeyFile {
-        KeyFile { name, path, mode, owner }
+        KeyFile { name, path, mode, owner, restart: None }
+    }
+
+    /// With a way to restart the nodes that read it.
+    pub fn with_restart(self, restart: Option<NodeRestart>) -> KeyFile {
+        KeyFile { restart, ..self }
+    }
+
+    pub(super) fn node_restart(&self) -> Option<&NodeRestart> {
+        self.restart.as_ref()
     }
 
     /// Its name in status, logs and metrics.
@@ -55,7 +74,14 @@ impl KeyFile {
         }
         let text = yaml::write(wanted);
         atomic_file::replace(&self.path, text.as_bytes(), self.mode, self.owner)
-            .map_err(|error| self.failed("write", &error))
+            .map_err(|error| self.failed("write", &error))?;
+        if self.read()? != *wanted {
+            return Err(PublishError::Failed(format!(
+                "the key file {} was written and reads otherwise: see who else writes it",
+                self.path.display()
+            )));
+        }
+        Ok(())
     }
 
     /// Held by whoever compares and replaces; the file itself is renamed over, so it cannot carry the lock.
@@ -66,8 +92,23 @@ impl KeyFile {
         let path = self.path.with_file_name(name);
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = open.map_err(|error| self.failed("lock", &error))?;
-        flock(&file, FlockOperation::LockExclusive).map_err(|error| self.failed("lock", &error.into()))?;
-        Ok(file)
+        let until = Instant::now() + LONGEST_WAIT;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(Errno::WOULDBLOCK) if Instant::now() < until => thread::sleep(BETWEEN_TRIES),
+                Err(Errno::WOULDBLOCK) => return Err(self.locked()),
+                Err(error) => return Err(self.failed("lock", &error.into())),
+            }
+        }
+    }
+
+    fn locked(&self) -> PublishError {
+        PublishError::Failed(format!(
+            "the key file {} has been locked by another process for {}: see who holds the `.lock` beside it",
+            self.path.display(),
+            duration::format(LONGEST_WAIT)
+        ))
     }
 
     fn failed(&self, verb: &str, error: &io::Error) -> PublishError {

@@ -1,19 +1,34 @@
 //! Where LiveKit reads its keys: each place is derived from the documents, and put right when it is not so.
 
+mod command;
+mod job;
+mod kept;
 pub mod key_file;
+mod process;
+mod restart;
+mod store;
+mod stored;
 mod yaml;
 
 use std::fmt;
 
 use livekit_keyd_core::plan::{Publication, Restarter};
 
+pub use command::CommandPublisher;
 pub use key_file::KeyFile;
+pub use process::Program;
+pub use restart::NodeRestart;
+pub use store::{NAME as STORE, StorePublisher};
 
 /// A place that LiveKit reads its keys from.
 #[derive(Clone, Debug)]
 pub enum Publisher {
+    /// The store's own.
+    Store(StorePublisher),
     /// LiveKit's `key_file`.
     KeyFile(KeyFile),
+    /// A command that brings them there.
+    Command(CommandPublisher),
 }
 
 /// Why a publication could not be read or replaced.
@@ -21,6 +36,8 @@ pub enum Publisher {
 pub enum PublishError {
     /// Someone else changed it since it was read: look again.
     Changed,
+    /// It is being replaced, by this process or another: look again in a while.
+    UnderWay,
     /// A sentence that says what was attempted and what to do.
     Failed(String),
 }
@@ -29,6 +46,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PublishError::Changed => f.write_str("it was changed by another process in the meantime"),
+            PublishError::UnderWay => f.write_str("it is being replaced, which takes a while"),
             PublishError::Failed(sentence) => f.write_str(sentence),
         }
     }
@@ -40,7 +58,9 @@ impl Publisher {
     /// Its name in status, logs and metrics.
     pub fn name(&self) -> &str {
         match self {
+            Publisher::Store(_) => STORE,
             Publisher::KeyFile(file) => file.name(),
+            Publisher::Command(command) => command.name(),
         }
     }
 
@@ -50,18 +70,46 @@ impl Publisher {
     /// Why it cannot be read.
     pub async fn read(&self) -> Result<Publication, PublishError> {
         match self {
+            Publisher::Store(store) => store.read().await,
             Publisher::KeyFile(file) => {
                 let file = file.clone();
                 blocking(move || file.read()).await
             }
+            Publisher::Command(command) => command.read().await,
+        }
+    }
+
+    /// Replaces what it held when it was read.
+    ///
+    /// # Errors
+    /// [`PublishError::Changed`] if it holds something else by now, [`PublishError::UnderWay`] while that takes long;
+    /// otherwise why it cannot be written.
+    pub async fn replace(&self, there: &Publication, wanted: &Publication) -> Result<(), PublishError> {
+        match self {
+            Publisher::Store(store) => store.replace(there, wanted).await,
+            Publisher::KeyFile(file) => {
+                let (file, there, wanted) = (file.clone(), there.clone(), wanted.clone());
+                blocking(move || file.replace(&there, &wanted)).await
+            }
+            Publisher::Command(command) => command.replace(there, wanted).await,
+        }
+    }
+
+    /// Destroys what the store still has of older publications, once after each change.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn tidy(&self) -> Result<(), PublishError> {
+        match self {
+            Publisher::Store(store) => store.tidy().await,
+            Publisher::KeyFile(_) => Ok(()),
+            Publisher::Command(command) => command.tidy().await,
         }
     }
 
     /// What it can restart.
     pub fn restarter(&self) -> Option<Restarter> {
-        match self {
-            Publisher::KeyFile(_) => None,
-        }
+        self.node_restart().map(NodeRestart::restarter)
     }
 
     /// Restarts a node, or its whole workload, and ends when that is carried out as far as the target says. It is called
@@ -70,25 +118,21 @@ impl Publisher {
     /// # Errors
     /// Why it could not be carried out.
     pub async fn restart(&self, node: Option<&str>, operation: &str) -> Result<(), PublishError> {
-        match self {
-            Publisher::KeyFile(file) => Err(PublishError::Failed(format!(
-                "`{}` cannot restart {} for {operation}: it has no restart command",
-                file.name(),
-                node.unwrap_or("anything")
+        match (self.node_restart(), node) {
+            (Some(restart), Some(node)) => restart.run(node, operation).await,
+            (_, node) => Err(PublishError::Failed(format!(
+                "`{}` cannot restart {} for {operation}: it has no restart command for that",
+                self.name(),
+                node.unwrap_or("a whole workload")
             ))),
         }
     }
 
-    /// Replaces what it held when it was read.
-    ///
-    /// # Errors
-    /// [`PublishError::Changed`] if it holds something else by now; otherwise why it cannot be written.
-    pub async fn replace(&self, there: &Publication, wanted: &Publication) -> Result<(), PublishError> {
+    fn node_restart(&self) -> Option<&NodeRestart> {
         match self {
-            Publisher::KeyFile(file) => {
-                let (file, there, wanted) = (file.clone(), there.clone(), wanted.clone());
-                blocking(move || file.replace(&there, &wanted)).await
-            }
+            Publisher::Store(_) => None,
+            Publisher::KeyFile(file) => file.node_restart(),
+            Publisher::Command(command) => command.node_restart(),
         }
     }
 }

@@ -29,6 +29,13 @@ pub(super) fn write(publication: &Publication) -> Zeroizing<String> {
         text.push_str(&serde_json::to_string(&origin).unwrap_or_default());
         text.push_str("\n# Written by livekit-keyd; LiveKit reads it at its start only. Changes made here are undone.\n");
     }
+    text.push_str(&keys(publication));
+    text
+}
+
+/// The same without a word of where it came from.
+pub(super) fn keys(publication: &Publication) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::new());
     for (id, secret) in &publication.keys {
         text.push_str(&quoted(id.as_str()));
         text.push_str(": ");

@@ -21,6 +21,8 @@ use crate::store::{Expected, StoreError};
 pub(super) enum Failure {
     /// Another process was quicker: look again.
     Lost,
+    /// It goes on, beside all else: look again in a while.
+    UnderWay,
     /// A sentence.
     Failed(String),
 }
@@ -50,9 +52,12 @@ impl Rotator {
                     found.ok_or_else(|| Failure::Failed(format!("there is no publisher `{publisher}`")))?;
                 tracing::info!(publisher, rule = Rule::Publish.as_str(), "publishing: {}", step.why);
                 let published = found.replace(there, wanted).await;
-                self.metrics.published(publisher, published.is_ok());
+                if !matches!(published, Err(PublishError::UnderWay)) {
+                    self.metrics.published(publisher, published.is_ok());
+                }
                 published.map_err(|error| match error {
                     PublishError::Changed => Failure::Lost,
+                    PublishError::UnderWay => Failure::UnderWay,
                     PublishError::Failed(sentence) => Failure::Failed(sentence),
                 })
             }

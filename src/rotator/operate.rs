@@ -71,6 +71,9 @@ impl From<Failure> for Refusal {
             Failure::Lost => {
                 Refusal::Failed("others write to the document all the time; try again".to_owned())
             }
+            Failure::UnderWay => {
+                Refusal::Failed("it takes a while, and goes on; ask for the status".to_owned())
+            }
             Failure::Failed(sentence) => Refusal::Failed(sentence),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Config, StoreConfig};
+use super::super::{Config, PublisherConfig, StoreConfig};
 use super::Finding;
 use crate::store::vault::VaultAuth;
 
@@ -14,7 +14,8 @@ pub(super) fn review(config: &Config) -> Vec<Finding> {
         findings.extend(beside_the_socket(config));
     }
     if config.role.rotates() {
-        let files = config.publish.iter().filter(|file| file.mode & 0o070 != 0 && file.owner.gid.is_none());
+        let files = config.publish.iter().filter_map(PublisherConfig::key_file);
+        let files = files.filter(|file| file.mode & 0o070 != 0 && file.owner.gid.is_none());
         findings.extend(files.map(|file| {
             let why = format!(
                 "the key file {} can be used by this process's own group (mode {:04o}): name LiveKit's `group`, or take 0600",
@@ -39,7 +40,8 @@ pub(super) fn review(config: &Config) -> Vec<Finding> {
 fn beside_the_socket(config: &Config) -> Vec<Finding> {
     let Some(folder) = config.sign.socket.path.parent() else { return Vec::new() };
     let mut neighbours: Vec<(&str, &Path)> = Vec::new();
-    neighbours.extend(config.publish.iter().map(|file| ("the key file", file.path.as_path())));
+    let files = config.publish.iter().filter_map(PublisherConfig::key_file);
+    neighbours.extend(files.map(|file| ("the key file", file.path.as_path())));
     match &config.store {
         StoreConfig::File { folder } => neighbours.push(("the store", folder)),
         StoreConfig::Vault(vault) => neighbours.extend(login_files(&vault.auth)),

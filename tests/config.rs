@@ -179,6 +179,7 @@ fn the_shortest_overlap_and_the_closest_firings_that_are_allowed() {
 fn mistakes_outside_keysets() {
     let long = format!("[sign]\nsocket = \"/run/{}\"", "x".repeat(99));
     let command = "[[publish]]\nkind = \"command\"\npublish = [\"bring-keys\"]\n";
+    let secret = "[[publish]]\nkind = \"kubernetes_secret\"\nnamespace = \"media\"\n";
     for (text, path, part) in [
         (LEAST.replace("role = \"both\"\n", ""), "role", "is missing"),
         (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.proof", "proof = \"disabled\""),
@@ -214,6 +215,25 @@ fn mistakes_outside_keysets() {
         (format!("{LEAST}{command}name = \"c\"\npath = \"k\""), "publish[1].path", "kind = \"key_file\""),
         (
             format!("{LEAST}{command}name = \"c\"\nrestart = [\"r\"]"),
+            "publish[1].restart",
+            "nobody would ever be restarted",
+        ),
+        (format!("{LEAST}{secret}"), "publish[1].name", "is missing"),
+        (format!("{LEAST}{secret}name = \"Keys\""), "publish[1].name", "small letters"),
+        (format!("{LEAST}{secret}name = \"k\"\nkey = \"a/b\""), "publish[1].key", "letters, digits"),
+        (format!("{LEAST}{secret}name = \"k\"\npath = \"k\""), "publish[1].path", "kind = \"key_file\""),
+        (
+            format!("{LEAST}{secret}name = \"k\"\nrestart = \"daemonset/livekit\""),
+            "publish[1].restart",
+            "like \"statefulset/livekit\"",
+        ),
+        (
+            format!("{LEAST}{secret}name = \"k\"\n{secret}name = \"k\""),
+            "publish[2].name",
+            "another [[publish]] has this name",
+        ),
+        (
+            format!("{LEAST}{secret}name = \"k\"\nrestart = \"statefulset/livekit\""),
             "publish[1].restart",
             "nobody would ever be restarted",
         ),

@@ -12,7 +12,8 @@ use proptest::sample::Index;
 
 const EXAMPLES: [&str; 3] = ["both.toml", "rotator.toml", "signer.toml"];
 /// Ways to log in that no example takes.
-const OTHER_PUBLISHERS: &str = "role = \"rotator\"\n[[publish]]\nkind = \"command\"";
+const OTHER_PUBLISHERS: &str =
+    "role = \"rotator\"\n[[publish]]\nkind = \"command\"\n[[publish]]\nkind = \"kubernetes_secret\"";
 const OTHER_LOGINS: &str = "role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"token\"";
 
 fn file(path: &str) -> (PathBuf, String) {

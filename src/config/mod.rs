@@ -39,7 +39,9 @@ pub use self::keyset::KeysetConfig;
 pub use self::livekit::{LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, Place, Problem};
-pub use self::publish::{CommandConfig, KeyFileConfig, PublisherConfig};
+pub use self::publish::{
+    CommandConfig, KeyFileConfig, KubernetesSecretConfig, PublisherConfig, WorkloadRestart,
+};
 pub use self::socket::SignConfig;
 pub use self::store::StoreConfig;
 

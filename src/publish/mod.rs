@@ -4,6 +4,7 @@ mod command;
 mod job;
 mod kept;
 pub mod key_file;
+pub mod kubernetes;
 mod process;
 mod restart;
 mod store;
@@ -16,6 +17,7 @@ use livekit_keyd_core::plan::{Publication, Restarter};
 
 pub use command::CommandPublisher;
 pub use key_file::KeyFile;
+pub use kubernetes::KubernetesSecret;
 pub use process::Program;
 pub use restart::NodeRestart;
 pub use store::{NAME as STORE, StorePublisher};
@@ -29,6 +31,8 @@ pub enum Publisher {
     KeyFile(KeyFile),
     /// A command that brings them there.
     Command(CommandPublisher),
+    /// A Kubernetes Secret.
+    Kubernetes(KubernetesSecret),
 }
 
 /// Why a publication could not be read or replaced.
@@ -61,6 +65,7 @@ impl Publisher {
             Publisher::Store(_) => STORE,
             Publisher::KeyFile(file) => file.name(),
             Publisher::Command(command) => command.name(),
+            Publisher::Kubernetes(secret) => secret.name(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Publisher {
                 blocking(move || file.read()).await
             }
             Publisher::Command(command) => command.read().await,
+            Publisher::Kubernetes(secret) => secret.read().await,
         }
     }
 
@@ -92,6 +98,7 @@ impl Publisher {
                 blocking(move || file.replace(&there, &wanted)).await
             }
             Publisher::Command(command) => command.replace(there, wanted).await,
+            Publisher::Kubernetes(secret) => secret.replace(there, wanted).await,
         }
     }
 
@@ -102,14 +109,17 @@ impl Publisher {
     pub async fn tidy(&self) -> Result<(), PublishError> {
         match self {
             Publisher::Store(store) => store.tidy().await,
-            Publisher::KeyFile(_) => Ok(()),
+            Publisher::KeyFile(_) | Publisher::Kubernetes(_) => Ok(()),
             Publisher::Command(command) => command.tidy().await,
         }
     }
 
     /// What it can restart.
     pub fn restarter(&self) -> Option<Restarter> {
-        self.node_restart().map(NodeRestart::restarter)
+        match self {
+            Publisher::Kubernetes(secret) => secret.restarter(),
+            _ => self.node_restart().map(NodeRestart::restarter),
+        }
     }
 
     /// Restarts a node, or its whole workload, and ends when that is carried out as far as the target says. It is called
@@ -118,6 +128,9 @@ impl Publisher {
     /// # Errors
     /// Why it could not be carried out.
     pub async fn restart(&self, node: Option<&str>, operation: &str) -> Result<(), PublishError> {
+        if let Publisher::Kubernetes(secret) = self {
+            return secret.restart(operation).await;
+        }
         match (self.node_restart(), node) {
             (Some(restart), Some(node)) => restart.run(node, operation).await,
             (_, node) => Err(PublishError::Failed(format!(
@@ -130,7 +143,7 @@ impl Publisher {
 
     fn node_restart(&self) -> Option<&NodeRestart> {
         match self {
-            Publisher::Store(_) => None,
+            Publisher::Store(_) | Publisher::Kubernetes(_) => None,
             Publisher::KeyFile(file) => file.node_restart(),
             Publisher::Command(command) => command.node_restart(),
         }

@@ -2,6 +2,7 @@
 
 mod command;
 mod key_file;
+mod kubernetes;
 mod nodes;
 
 use std::path::PathBuf;
@@ -15,11 +16,12 @@ use super::livekit::Section as LiveKit;
 use super::reader::{Context, Reader, Reported, Spot, Written};
 use super::setting::{Account, Setting, one_of};
 use crate::atomic_file::Owner;
-use crate::publish::{CommandPublisher, KeyFile, NodeRestart, Publisher, STORE};
+use crate::publish::{CommandPublisher, KeyFile, Publisher, STORE};
 use crate::store::Store;
 
 pub use command::CommandConfig;
 pub use key_file::KeyFileConfig;
+pub use kubernetes::{KubernetesSecretConfig, WorkloadRestart};
 
 /// A place that keys are published to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub enum PublisherConfig {
     KeyFile(KeyFileConfig),
     /// A command.
     Command(CommandConfig),
+    /// A Kubernetes Secret.
+    Kubernetes(KubernetesSecretConfig),
 }
 
 impl PublisherConfig {
@@ -36,6 +40,7 @@ impl PublisherConfig {
         match self {
             PublisherConfig::KeyFile(file) => &file.name,
             PublisherConfig::Command(command) => &command.name,
+            PublisherConfig::Kubernetes(secret) => &secret.name,
         }
     }
 
@@ -43,7 +48,7 @@ impl PublisherConfig {
     pub fn key_file(&self) -> Option<&KeyFileConfig> {
         match self {
             PublisherConfig::KeyFile(file) => Some(file),
-            PublisherConfig::Command(_) => None,
+            PublisherConfig::Command(_) | PublisherConfig::Kubernetes(_) => None,
         }
     }
 
@@ -61,13 +66,18 @@ impl PublisherConfig {
                 Arc::clone(store),
                 deployment,
             )),
+            PublisherConfig::Kubernetes(secret) => Publisher::Kubernetes(secret.publisher()),
         }
     }
 
-    fn restart_mut(&mut self) -> Option<&mut NodeRestart> {
+    /// How long a restart may take, where there is one.
+    fn limit_mut(&mut self) -> Option<&mut Duration> {
         match self {
-            PublisherConfig::KeyFile(file) => file.restart.as_mut(),
-            PublisherConfig::Command(command) => command.restart.as_mut(),
+            PublisherConfig::KeyFile(file) => file.restart.as_mut().map(|restart| &mut restart.program.limit),
+            PublisherConfig::Command(command) => {
+                command.restart.as_mut().map(|restart| &mut restart.program.limit)
+            }
+            PublisherConfig::Kubernetes(secret) => secret.restart.as_mut().map(|restart| &mut restart.limit),
         }
     }
 }
@@ -76,11 +86,16 @@ impl PublisherConfig {
 enum PublisherKind {
     KeyFile,
     Command,
+    Kubernetes,
 }
 
 impl Setting for PublisherKind {
     fn read(value: &DeValue<'_>) -> Result<PublisherKind, String> {
-        let known = [("key_file", PublisherKind::KeyFile), ("command", PublisherKind::Command)];
+        let known = [
+            ("key_file", PublisherKind::KeyFile),
+            ("kubernetes_secret", PublisherKind::Kubernetes),
+            ("command", PublisherKind::Command),
+        ];
         one_of(value, &known)
     }
 
@@ -88,6 +103,7 @@ impl Setting for PublisherKind {
         match self {
             PublisherKind::KeyFile => "\"key_file\"".to_owned(),
             PublisherKind::Command => "\"command\"".to_owned(),
+            PublisherKind::Kubernetes => "\"kubernetes_secret\"".to_owned(),
         }
     }
 }
@@ -104,8 +120,8 @@ pub(super) struct Placed {
 impl Placed {
     /// A restart may take as long as a node may, unless the section says otherwise.
     pub(super) fn config(mut self, node_restart_timeout: Duration) -> PublisherConfig {
-        if let Some(restart) = self.config.restart_mut().filter(|restart| restart.program.limit.is_zero()) {
-            restart.program.limit = node_restart_timeout;
+        if let Some(limit) = self.config.limit_mut().filter(|limit| limit.is_zero()) {
+            *limit = node_restart_timeout;
         }
         self.config
     }
@@ -125,9 +141,13 @@ pub(super) fn read(root: &mut Reader<'_>) -> Result<Vec<Placed>, Reported> {
 }
 
 fn one(mut section: Reader<'_>) -> Result<Placed, Reported> {
-    match section.required::<PublisherKind>("kind", "write \"key_file\" or \"command\"")?.value {
+    match section
+        .required::<PublisherKind>("kind", "write \"key_file\", \"kubernetes_secret\" or \"command\"")?
+        .value
+    {
         PublisherKind::KeyFile => key_file::read(section),
         PublisherKind::Command => command::read(section),
+        PublisherKind::Kubernetes => kubernetes::read(section),
     }
 }
 

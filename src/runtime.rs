@@ -235,12 +235,12 @@ fn resolve_callers(
 ) -> Callers {
     let resolve = |caller: &config::CallerConfig| {
         let signer = Arc::clone(signers.get(&caller.keyset)?);
-        Some(Arc::new(ResolvedCaller {
+        Some(ResolvedCaller {
             matches: caller.who.clone(),
             policy: config.policy(caller),
             metrics: metrics.caller(&caller.keyset, &caller.caller.name),
             signer,
-        }))
+        })
     };
-    Callers(config.callers.iter().filter_map(resolve).collect())
+    Callers::new(config.callers.iter().filter_map(resolve))
 }

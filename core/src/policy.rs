@@ -10,7 +10,7 @@ mod profile;
 
 use std::time::Duration;
 
-pub use caller::{Caller, CallerMatch};
+pub use caller::{Caller, CallerIndex, CallerMatch};
 pub use glob::Glob;
 pub use profile::{Profile, RoomConfigRule};
 

@@ -2,6 +2,8 @@
 
 #[path = "policy/allowed.rs"]
 mod allowed;
+#[path = "policy/callers.rs"]
+mod callers;
 #[path = "policy/denied.rs"]
 mod denied;
 #[path = "policy/fixtures.rs"]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use livekit_keyd_core::policy::{CallerMatch, Policy};
+use livekit_keyd_core::policy::{CallerIndex, CallerMatch, Policy};
 
 use super::peer::Peer;
 use crate::metrics::CallerMetrics;
@@ -20,13 +20,24 @@ pub struct ResolvedCaller {
     pub metrics: CallerMetrics,
 }
 
-/// All callers, in the order of the configuration file.
+/// All callers.
 #[derive(Default)]
-pub struct Callers(pub Vec<Arc<ResolvedCaller>>);
+pub struct Callers {
+    /// In the order of the configuration file.
+    all: Vec<Arc<ResolvedCaller>>,
+    index: CallerIndex,
+}
 
 impl Callers {
+    /// In the order of the configuration file.
+    pub fn new(callers: impl IntoIterator<Item = ResolvedCaller>) -> Callers {
+        let all: Vec<_> = callers.into_iter().map(Arc::new).collect();
+        let index = CallerIndex::new(all.iter().map(|caller| &caller.matches));
+        Callers { all, index }
+    }
+
     /// The first that fits, as in pg_hba.conf.
     pub fn find(&self, peer: &Peer) -> Option<&Arc<ResolvedCaller>> {
-        self.0.iter().find(|caller| caller.matches.fits(peer.uid, &peer.gids))
+        self.all.get(self.index.find(peer.uid, &peer.gids)?)
     }
 }

@@ -78,9 +78,8 @@ impl SignApi {
 
     fn nobody(&self, Peer { uid, gids }: &Peer) -> Answer {
         self.metrics.nobody();
-        let detail = format!(
-            "no [[caller]] matches uid {uid} with primary group {gids:?} (supplementary groups are not looked at); add one to the configuration"
-        );
+        let detail =
+            format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
         answer::problem(StatusCode::FORBIDDEN, "denied:no-caller", &detail, "")
     }
 }

@@ -171,7 +171,7 @@ impl Harness {
 
     /// Replaces all callers, as a reload does.
     pub(crate) fn know(&self, callers: Vec<ResolvedCaller>) {
-        self.callers.store(Arc::new(Callers(callers.into_iter().map(Arc::new).collect())));
+        self.callers.store(Arc::new(Callers::new(callers)));
     }
 
     /// Gives the signer a document that was asked for now.

@@ -10,10 +10,12 @@ use super::wire::{Wire, post};
 
 const REQUEST: &str = r#"{"identity":"a","room":"demo","profile":"viewer"}"#;
 
-/// Asks for a token in a process of another user: status and body.
-fn ask_as(harness: &Harness, uid: u32, gid: u32) -> (u16, Value) {
+/// Asks for a token in a process of another user, of a primary group and others: status and body.
+fn ask_as(harness: &Harness, uid: u32, gid: u32, others: &[u32]) -> (u16, Value) {
+    let others = others.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let groups = if others.is_empty() { "--clear-groups".to_owned() } else { format!("--groups={others}") };
     let output = Command::new("setpriv")
-        .args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"])
+        .args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), &groups])
         .args(["curl", "--silent", "--show-error", "--unix-socket"])
         .arg(harness.path())
         .args(["--write-out", "\n%{http_code}", "--data", REQUEST, "http://keyd/v1/tokens"])
@@ -49,20 +51,30 @@ fn the_first_caller_that_matches_decides() {
         harness.caller("team", group),
         harness.caller("two", users(&[70_001, 70_002])),
     ]);
-    for (uid, gid, wanted) in
-        [(70_001, 70_100, "one"), (70_002, 70_100, "two"), (70_002, 70_200, "team"), (70_009, 70_200, "team")]
-    {
-        let (status, answer) = ask_as(&harness, uid, gid);
+    for (uid, gid, others, wanted) in [
+        (70_001, 70_100, &[][..], "one"),
+        (70_002, 70_100, &[], "two"),
+        (70_002, 70_200, &[], "team"),
+        (70_009, 70_200, &[], "team"),
+        (70_009, 70_100, &[70_300, 70_200], "team"),
+        (70_002, 70_100, &[70_200], "team"),
+        (70_001, 70_100, &[70_200], "one"),
+    ] {
+        let (status, answer) = ask_as(&harness, uid, gid, others);
         assert_eq!(status, 201, "{uid}:{gid}: {answer}");
         assert_eq!(caller_in(&answer), wanted, "{uid}:{gid}");
     }
     // Not even root gets what no caller gives it.
     for (uid, gid) in [(70_003, 70_100), (0, 0)] {
-        let (status, answer) = ask_as(&harness, uid, gid);
+        let (status, answer) = ask_as(&harness, uid, gid, &[70_300]);
         assert_eq!(status, 403, "{answer}");
         assert_eq!(answer["type"], "urn:livekit-keyd:problem:denied:no-caller");
         let detail = answer["detail"].as_str().expect("a sentence");
-        assert!(detail.contains(&format!("uid {uid}")) && detail.contains("[[caller]]"), "{detail}");
+        assert!(
+            detail.contains(&format!("uid {uid} with groups [{gid}, 70300]"))
+                && detail.contains("[[caller]]"),
+            "{detail}"
+        );
     }
 }
 

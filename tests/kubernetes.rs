@@ -16,6 +16,7 @@ use livekit_keyd_core::plan::Publication;
 use livekit_keyd_core::secret::Secret;
 use livekit_keyd_core::time::Time;
 use serde_json::{Value, json};
+use support::chart;
 use support::eventually::{PATIENCE, eventually};
 use support::kubernetes::Kubernetes;
 use tokio::runtime::{Builder, Runtime};
@@ -28,12 +29,10 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.block_on(future)
 }
 
-/// What an account needs, and nothing else: as the chart gives it.
-fn least() -> Value {
-    json!([
-        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get", "patch", "create"]},
-        {"apiGroups": ["apps"], "resources": ["statefulsets", "deployments"], "resourceNames": ["livekit"], "verbs": ["get", "patch"]},
-    ])
+/// What the chart gives a rotator that restarts this kind of workload, which is all that it has.
+fn least(kind: &str) -> Value {
+    let objects = chart::objects("secret", &[&format!("rotator.secret.restart={kind}/livekit")]);
+    chart::only(&objects, "Role")["rules"].clone()
 }
 
 /// A namespace of a test's own.
@@ -161,7 +160,7 @@ fn unexpected(what: &dyn std::fmt::Debug) -> ! {
 
 #[test]
 fn a_secret_is_made_and_changed_as_it_was_read() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     let publisher = place.publisher();
     assert_eq!(read(&publisher), nothing(), "there is none yet");
     run(publisher.replace(&nothing(), &holding("APIa"))).expect("made");
@@ -178,7 +177,7 @@ fn a_secret_is_made_and_changed_as_it_was_read() {
 
 #[test]
 fn of_many_that_write_at_once_one_wins() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     let publisher = place.publisher();
     // Two rounds: a Secret that is to be made, and one that is to be changed.
     let mut there = nothing();
@@ -201,7 +200,7 @@ fn of_many_that_write_at_once_one_wins() {
 
 #[test]
 fn a_deleted_or_edited_secret_is_mended_and_other_entries_are_kept() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     let publisher = place.publisher();
     run(publisher.replace(&nothing(), &holding("APIa"))).expect("made");
     place.delete("secrets/keys");
@@ -224,7 +223,7 @@ fn a_deleted_or_edited_secret_is_mended_and_other_entries_are_kept() {
 
 #[test]
 fn what_kubernetes_does_not_take_is_said_with_its_remedy() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     let publisher = place.publisher();
     place.create_secret("APIa: secret\n", &json!({"immutable": true}));
     let there = read(&publisher);
@@ -247,7 +246,7 @@ fn what_kubernetes_does_not_take_is_said_with_its_remedy() {
 
 #[test]
 fn a_missing_namespace_is_said() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     place.publisher();
     KUBERNETES.bind_cluster_role("cluster-admin", &place.namespace, "keyd");
     let elsewhere =
@@ -274,7 +273,7 @@ fn without_rights_it_says_which() {
     assert!(error.to_string().contains("allow its account get and patch on statefulset/livekit"), "{error}");
 
     // The rights that the other tests have reach no further.
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     place.publisher();
     let other = KubernetesSecret::new(place.access(), &place.namespace, "other", "keys.yaml");
     let error = run(Publisher::Kubernetes(other).read()).expect_err("another Secret").to_string();
@@ -305,7 +304,7 @@ fn an_api_that_is_not_there_is_said() {
 #[test]
 fn a_workload_is_restarted_once_an_operation() {
     for kind in ["statefulset", "deployment"] {
-        let place = Place::with(&least());
+        let place = Place::with(&least(kind));
         let plural = format!("{kind}s");
         place.create_workload(&plural, &json!({"serviceName": "livekit"}));
         let publisher = place.restarter(&format!("{kind}/livekit"), PATIENCE);
@@ -328,7 +327,7 @@ fn a_workload_is_restarted_once_an_operation() {
 
 #[test]
 fn a_rollout_that_does_not_move_says_why() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("deployment"));
     let publisher = place.restarter("deployment/livekit", PATIENCE);
     let error = || run(publisher.restart(None, "restart-1")).expect_err("not carried out").to_string();
     assert!(error().contains("there is no such workload"), "{}", error());
@@ -348,7 +347,7 @@ fn a_rollout_that_does_not_move_says_why() {
 
 #[test]
 fn a_pod_of_a_stateful_set_that_does_not_become_ready_is_reported() {
-    let place = Place::with(&least());
+    let place = Place::with(&least("statefulset"));
     place.create_workload("statefulsets", &json!({"serviceName": "livekit"}));
     place.controller_says("statefulsets", 2, 2, &json!({}));
     let publisher = place.restarter("statefulset/livekit", Duration::ZERO);

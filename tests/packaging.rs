@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use livekit_keyd::config::{Config, Role};
-use serde_json::Value;
-use support::cache;
+use serde_json::{Value, json};
+use support::chart::only;
+use support::{cache, chart};
 
 fn in_project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -82,47 +83,17 @@ fn the_unit_s_user_and_groups_are_made() {
     }
 }
 
-fn helm(arguments: &[&str]) -> Command {
-    let mut command = Command::new(cache::path("helm"));
-    command.args(arguments);
-    command
-}
-
 /// The chart's objects with the values of `ci/<values>-values.yaml`, checked against Kubernetes's own schema.
 fn render(values: &str) -> Vec<Value> {
-    let chart = in_project("helm/livekit-keyd");
-    let (chart, values) = (chart.to_str().expect("text"), chart.join(format!("ci/{values}-values.yaml")));
-    let values = values.to_str().expect("text");
-    succeed(helm(&["lint", "--strict", chart, "--values", values]), b"");
-    let yaml = succeed(helm(&["template", "test", chart, "--values", values]), b"");
+    let linted = chart::helm(&["lint", "--strict"], values);
+    assert!(linted.status.success(), "{}", everything(&linted));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("objects.yaml");
-    fs::write(&file, &yaml).expect("the objects are written");
+    fs::write(&file, chart::template(values, &[])).expect("the objects are written");
     let mut command = Command::new(cache::path("kubernetes-validate"));
     command.arg("--strict").arg(file);
     succeed(command, b"");
-    // A patch of nothing, since kubectl reads YAML as Kubernetes does and this needs no cluster.
-    let mut command = Command::new(cache::path("kubectl"));
-    command.args([
-        "patch",
-        "--local",
-        "--filename",
-        "-",
-        "--type",
-        "merge",
-        "--patch",
-        "{}",
-        "--output",
-        "json",
-    ]);
-    let json = succeed(command, &yaml);
-    serde_json::Deserializer::from_slice(&json).into_iter().collect::<Result<_, _>>().expect("JSON")
-}
-
-fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
-    let found: Vec<_> = objects.iter().filter(|object| object["kind"] == kind).collect();
-    assert_eq!(found.len(), 1, "objects of kind {kind}");
-    found[0]
+    chart::objects(values, &[])
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
@@ -189,11 +160,43 @@ fn the_chart_renders_a_sidecar() {
 }
 
 #[test]
+fn the_chart_gives_a_rotator_rights_to_one_secret_and_one_workload() {
+    let objects = render("secret");
+    let config = configuration(&objects);
+    assert_eq!(config.publish[0].name(), "media/keys");
+    let pod = &only(&objects, "Deployment")["spec"]["template"]["spec"];
+    let token = &named(&pod["volumes"], "keyd-kubernetes-token")["projected"]["sources"][0];
+    assert_eq!(token["serviceAccountToken"]["path"], "token");
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    assert!(volumes.iter().all(|volume| volume["name"] != "keys"), "no claim is named: {volumes:?}");
+
+    let binding = only(&objects, "RoleBinding");
+    assert_eq!(binding["subjects"][0]["name"], pod["serviceAccountName"]);
+    assert_eq!(binding["roleRef"]["name"], only(&objects, "Role")["metadata"]["name"]);
+    assert_eq!(
+        (&binding["metadata"]["namespace"], &only(&objects, "Role")["metadata"]["namespace"]),
+        (&json!("media"), &json!("media"))
+    );
+    let rules = only(&objects, "Role")["rules"].clone();
+    let secret = json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get", "patch", "create"]});
+    assert_eq!(rules, json!([secret]), "nothing is restarted");
+    let restarting = chart::objects("secret", &["rotator.secret.restart=deployment/livekit"]);
+    let workload = json!({"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["livekit"], "verbs": ["get", "patch"]});
+    assert_eq!(only(&restarting, "Role")["rules"], json!([secret, workload]));
+    let config = only(&restarting, "ConfigMap")["data"]["keyd.toml"].as_str().expect("keyd.toml");
+    assert!(config.contains("restart = \"deployment/livekit\""), "{config}");
+
+    assert!(render("rotator").iter().all(|object| object["kind"] != "Role"), "no rights without a Secret");
+}
+
+#[test]
 fn the_chart_refuses_values_that_it_does_not_know() {
-    let chart = in_project("helm/livekit-keyd");
-    let output = run(helm(&["template", chart.to_str().expect("text"), "--set", "rotator.replica=3"]), b"");
-    assert!(!output.status.success());
-    assert!(everything(&output).contains("replica"), "{}", everything(&output));
+    for setting in ["rotator.replica=3", "rotator.secret.restart=livekit"] {
+        let output = chart::helm(&["template", "--set", setting], "rotator");
+        assert!(!output.status.success());
+        let name = setting.split(['.', '=']).rev().nth(1).expect("a name");
+        assert!(everything(&output).contains(name), "{}", everything(&output));
+    }
 }
 
 #[test]

@@ -51,6 +51,22 @@ socket = {{ include "livekit-keyd.adminSocketPath" . | quote }}
 listen = "0.0.0.0:7899"
 {{- end }}
 
+{{/* The rotator's publication to a Secret, which its rights must agree with. */}}
+{{- define "livekit-keyd.secretSection" -}}
+{{- with .Values.rotator.secret }}
+{{- if .name }}
+[[publish]]
+kind = "kubernetes_secret"
+namespace = {{ .namespace | default $.Release.Namespace | quote }}
+name = {{ .name | quote }}
+key = {{ .key | quote }}
+{{- with .restart }}
+restart = {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The container's part that rotator and sidecar share. */}}
 {{- define "livekit-keyd.container" -}}
 image: {{ include "livekit-keyd.image" . | quote }}

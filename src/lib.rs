@@ -10,6 +10,7 @@ pub mod config;
 pub mod documents;
 pub mod fleet;
 pub mod hardening;
+pub mod issuer;
 pub mod keyset;
 pub mod keyset_metrics;
 pub mod logging;

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod document;
 pub mod duration;
 pub mod grants;
+pub mod issuer;
 pub mod key;
 pub mod nearest;
 mod object;

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 pub use reason::Reason;
+pub(crate) use strict::Strict;
 
 use crate::time::Time;
-use strict::Strict;
 
 /// How far clocks may differ before LiveKit refuses `nbf` or `exp`, in seconds.
 pub const LEEWAY: i64 = 60;

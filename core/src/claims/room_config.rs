@@ -71,6 +71,30 @@ const AGENT_FIELDS: [Field; 6] = [
     field("threadId", "thread_id", TEXT),
 ];
 
+/// The same with the names of its own fields, and of its agents', in camelCase, as tokens have them.
+///
+/// A field that is there in both forms stays so, for [`check`] to refuse.
+pub fn camel_case(config: Map<String, Value>) -> Map<String, Value> {
+    let mut config = renamed(&FIELDS, config);
+    if let Some(Value::Array(agents)) = config.get_mut("agents") {
+        for agent in agents.iter_mut().filter_map(Value::as_object_mut) {
+            *agent = renamed(&AGENT_FIELDS, std::mem::take(agent));
+        }
+    }
+    config
+}
+
+fn renamed(fields: &[Field], mut members: Map<String, Value>) -> Map<String, Value> {
+    for field in fields {
+        if !members.contains_key(field.camel)
+            && let Some(value) = members.remove(field.snake)
+        {
+            members.insert(field.camel.to_owned(), value);
+        }
+    }
+    members
+}
+
 /// Whether LiveKit can read it; what is inside of `egress` is not looked at.
 ///
 /// # Errors

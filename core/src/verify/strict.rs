@@ -4,9 +4,9 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 
 /// A value, and the first name in it that an object has twice.
-pub(super) struct Strict {
-    pub(super) value: Value,
-    pub(super) repeated: Option<String>,
+pub(crate) struct Strict {
+    pub(crate) value: Value,
+    pub(crate) repeated: Option<String>,
 }
 
 impl From<Value> for Strict {

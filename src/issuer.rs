@@ -1,0 +1,2 @@
+//! Sign-on.
+pub mod expression;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::policy::LimitedBy;
-use prometheus::core::Collector;
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -246,13 +246,16 @@ impl SignMetrics {
 }
 
 /// Drops all series but those to keep.
-fn drop_series(counters: &IntCounterVec, keep: impl Fn(&HashMap<&str, &str>) -> bool) {
-    for family in counters.collect() {
+pub(crate) fn drop_series<B: MetricVecBuilder>(
+    series_of: &MetricVec<B>,
+    keep: impl Fn(&HashMap<&str, &str>) -> bool,
+) {
+    for family in series_of.collect() {
         for series in family.get_metric() {
             let labels = series.get_label().iter().map(|label| (label.name(), label.value())).collect();
             if !keep(&labels) {
                 // A series that is not there any more is as good as removed.
-                let _ = counters.remove(&labels);
+                let _ = series_of.remove(&labels);
             }
         }
     }

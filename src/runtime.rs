@@ -21,6 +21,7 @@ use crate::api::telemetry::Telemetry;
 use crate::conditions::Conditions;
 use crate::config::{self, Config, StoreConfig};
 use crate::hardening;
+use crate::issuer::{Issuer, IssuerMetrics, Issuers, Provider, Providers, Rule, Target};
 use crate::keyset_metrics::KeysetMetrics;
 use crate::logging;
 use crate::marks::Marks;
@@ -90,7 +91,12 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     let mut tasks = JoinSet::new();
 
     let sign_metrics = SignMetrics::register(&registry).map_err(because)?;
-    let callers = Arc::new(ArcSwap::from_pointee(resolve_callers(&config, &parts.signers, &sign_metrics)));
+    let issuer_metrics = IssuerMetrics::register(&registry).map_err(because)?;
+    let mut providers = Providers::new(issuer_metrics.clone(), Arc::clone(&parts.conditions));
+    let issuers = if config.role.signs() { config.issuers.as_slice() } else { &[] };
+    let issuers = resolve_issuers(&config, &parts.signers, &providers.of(issuers).map_err(because)?);
+    let callers = resolve_callers(&config, &parts.signers, &sign_metrics, &issuers);
+    let callers = Arc::new(ArcSwap::from_pointee(callers));
     let rotator = config.role.rotates().then(|| parts.rotator(&config, &registry)).transpose()?;
     let refreshers = if config.role.signs() { parts.refreshers() } else { Vec::new() };
     let admin = Admin {
@@ -107,6 +113,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         signers: Arc::clone(&parts.signers),
         conditions: Arc::clone(&parts.conditions),
         metrics: sign_metrics.clone(),
+        issuers: issuer_metrics,
     };
     let telemetry = Telemetry {
         registry: registry.clone(),
@@ -134,6 +141,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         registry: &registry,
         keysets: Arc::clone(&parts.keysets),
         callers,
+        providers,
         conditions: Arc::clone(&parts.conditions),
         log,
         poke: rotator.clone(),
@@ -232,6 +240,7 @@ fn resolve_callers(
     config: &Config,
     signers: &BTreeMap<String, Arc<Signer>>,
     metrics: &SignMetrics,
+    issuers: &Issuers,
 ) -> Callers {
     let resolve = |caller: &config::CallerConfig| {
         let signer = Arc::clone(signers.get(&caller.keyset)?);
@@ -239,8 +248,32 @@ fn resolve_callers(
             matches: caller.who.clone(),
             policy: config.policy(caller),
             metrics: metrics.caller(&caller.keyset, &caller.caller.name),
+            issuers: issuers.named(caller.issuers.as_deref()),
             signer,
         })
     };
     Callers::new(config.callers.iter().filter_map(resolve))
+}
+
+/// Every `[[issuer]]` with its keys, and what each of its rules leads to.
+fn resolve_issuers(
+    config: &Config,
+    signers: &BTreeMap<String, Arc<Signer>>,
+    providers: &BTreeMap<String, Arc<Provider>>,
+) -> Issuers {
+    let target = |issuer: &config::IssuerConfig, rule: &Rule| {
+        let fixed = config.profiles.iter().find(|profile| profile.name == rule.profile);
+        Some(Target {
+            policy: config.policy_of_rule(issuer, rule),
+            fixed_room: fixed.map(|profile| profile.grants.video.room.clone()).unwrap_or_default(),
+            signer: Arc::clone(signers.get(&rule.keyset)?),
+            keyset: rule.keyset.clone(),
+        })
+    };
+    let resolve = |issuer: &config::IssuerConfig| {
+        let targets = issuer.rules.iter().map(|rule| target(issuer, rule)).collect::<Option<Vec<_>>>()?;
+        let provider = Arc::clone(providers.get(&issuer.name)?);
+        Some(Arc::new(Issuer::new(issuer.clone(), targets, provider)))
+    };
+    Issuers::new(config.issuers.iter().filter_map(resolve))
 }

@@ -71,6 +71,9 @@ pub struct Origin<'a> {
     pub profile: &'a str,
     /// Who asked.
     pub caller: &'a str,
+    /// Who vouched for the identity, if it is a user of an issuer.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub issuer: &'a str,
     /// When the identity was established: now, unless it is a refresh. In seconds since the Unix epoch.
     pub auth_time: i64,
 }

@@ -22,7 +22,7 @@ fn grants(grants: Value) -> Grants {
 
 fn signed(participant: &Participant, grants: &Grants) -> Result<Value, Problem> {
     let now = Time::from_millis(1_800_000_000_999);
-    let origin = Origin { profile: "", caller: "web", auth_time: now.as_secs() };
+    let origin = Origin { profile: "", caller: "web", issuer: "", auth_time: now.as_secs() };
     let claims = Claims::new("APIone", participant, grants, origin, now, now + Duration::from_secs(900))?;
     Ok(serde_json::to_value(&claims).expect("JSON"))
 }

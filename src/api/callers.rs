@@ -5,6 +5,7 @@ use std::sync::Arc;
 use livekit_keyd_core::policy::{CallerIndex, CallerMatch, Policy};
 
 use super::peer::Peer;
+use crate::issuer::Issuers;
 use crate::metrics::CallerMetrics;
 use crate::signer::Signer;
 
@@ -18,6 +19,8 @@ pub struct ResolvedCaller {
     pub signer: Arc<Signer>,
     /// Its counters.
     pub metrics: CallerMetrics,
+    /// Whose users' tokens it may pass on.
+    pub issuers: Issuers,
 }
 
 /// All callers.

@@ -1,8 +1,11 @@
 //! The signing socket: applications ask, tokens come back.
 
 mod batch;
+mod endpoint;
+mod exchange;
 mod keys;
 mod mint;
+mod sign_on;
 mod tokens;
 mod verify;
 
@@ -19,6 +22,7 @@ use super::peer::Peer;
 use super::server::Handler;
 use super::telemetry;
 use crate::conditions::Conditions;
+use crate::issuer::IssuerMetrics;
 use crate::metrics::SignMetrics;
 use crate::signer::Signer;
 
@@ -35,6 +39,8 @@ pub struct SignApi {
     pub conditions: Arc<Conditions>,
     /// Counters.
     pub metrics: SignMetrics,
+    /// Counters of sign-on.
+    pub issuers: IssuerMetrics,
 }
 
 /// A connection's caller, resolved when it begins and again when the policy has changed.
@@ -76,6 +82,11 @@ impl SignApi {
         }
     }
 
+    /// The connection's caller, for answers that must wait: nothing is held meanwhile.
+    fn caller(&self, connection: &SignConnection) -> Option<Arc<ResolvedCaller>> {
+        self.callers.load().find(&connection.peer).cloned()
+    }
+
     fn nobody(&self, Peer { uid, gids }: &Peer) -> Answer {
         self.metrics.nobody();
         let detail =
@@ -96,14 +107,25 @@ impl Handler for SignApi {
             (&Method::POST, "/v1/tokens/verify") => {
                 self.for_caller(connection, |caller| self.verify(caller, body))
             }
+            (&Method::POST, "/v1/token-exchange") => match self.caller(connection) {
+                Some(caller) => self.exchange(&caller, body).await,
+                None => self.nobody(&connection.peer),
+            },
+            (&Method::POST, "/token") => match self.caller(connection) {
+                Some(caller) => self.endpoint(&caller, head, body).await,
+                None => self.nobody(&connection.peer),
+            },
             (&Method::GET, "/v1/keys") => self.for_caller(connection, |caller| keys::list(caller, head)),
             (&Method::GET, "/healthz") => telemetry::healthy(),
             (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),
-            (_, "/v1/tokens" | "/v1/tokens/batch" | "/v1/tokens/verify") => answer::wrong_method("POST"),
+            (
+                _,
+                "/v1/tokens" | "/v1/tokens/batch" | "/v1/tokens/verify" | "/v1/token-exchange" | "/token",
+            ) => answer::wrong_method("POST"),
             (_, "/v1/keys" | "/healthz" | "/readyz") => answer::wrong_method("GET"),
             (_, path) => answer::no_such_path(
                 path,
-                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/keys, /healthz and /readyz",
+                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/token-exchange, /token, /v1/keys, /healthz and /readyz",
             ),
         }
     }

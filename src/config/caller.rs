@@ -6,6 +6,7 @@ use livekit_keyd_core::policy::{Caller, CallerMatch, Glob};
 use toml::de::DeValue;
 
 use super::account::{self, Kind};
+use super::issuer::Section as Issuer;
 use super::keyset::Section as Keyset;
 use super::name::{Name, check_new};
 use super::profile::{Section as Profile, lives};
@@ -21,6 +22,8 @@ pub struct CallerConfig {
     pub keyset: String,
     /// The names of the profiles that it may use.
     pub profiles: Vec<String>,
+    /// The names of the issuers whose users' tokens it may pass on; all, if left out.
+    pub issuers: Option<Vec<String>>,
     /// What it may ask for.
     pub caller: Caller,
 }
@@ -34,11 +37,12 @@ pub(super) fn read(
     root: &mut Reader<'_>,
     keysets: &Result<Vec<Keyset>, Reported>,
     profiles: &Result<Vec<Profile>, Reported>,
+    issuers: &Result<Vec<Issuer>, Reported>,
 ) -> Result<Vec<CallerConfig>, Reported> {
     let context = root.context;
     let mut all: Vec<Result<Section, Reported>> = Vec::new();
     for table in root.tables("caller") {
-        let section = table.and_then(|table| caller(table, keysets, profiles)).and_then(|section| {
+        let section = table.and_then(|table| caller(table, keysets, profiles, issuers)).and_then(|section| {
             let earlier = all.iter().flatten().map(|other| &other.name);
             check_new(context, "caller", &section.name, earlier)?;
             Ok(section)
@@ -52,6 +56,7 @@ fn caller(
     mut section: Reader<'_>,
     keysets: &Result<Vec<Keyset>, Reported>,
     profiles: &Result<Vec<Profile>, Reported>,
+    issuers: &Result<Vec<Issuer>, Reported>,
 ) -> Result<Section, Reported> {
     let name = section.required::<Name>("name", "name the caller, like \"web\"");
     let who = who(&mut section);
@@ -61,7 +66,8 @@ fn caller(
     let allowed_identities = identities(&mut section);
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
     let (ttl, max_ttl) = lives(&mut section);
-    for later in ["issuers", "rate", "burst"] {
+    let issuers = used_issuers(&mut section, issuers);
+    for later in ["rate", "burst"] {
         section.refuse(later, "comes with a later version: take it out");
     }
     section.finish();
@@ -74,7 +80,8 @@ fn caller(
         ttl: ttl?,
         max_ttl: max_ttl?,
     };
-    Ok(Section { config: CallerConfig { who: who?, keyset: keyset?, profiles: profiles?, caller }, name })
+    let config = CallerConfig { who: who?, keyset: keyset?, profiles: profiles?, issuers: issuers?, caller };
+    Ok(Section { config, name })
 }
 
 /// An identity cannot vouch for itself, so a pattern that speaks of it would allow nobody.
@@ -135,7 +142,10 @@ fn numbers(
 }
 
 /// The named keyset, or the only one. Nothing is compared with keysets that could not be read.
-fn keyset(section: &mut Reader<'_>, keysets: &Result<Vec<Keyset>, Reported>) -> Result<String, Reported> {
+pub(super) fn keyset(
+    section: &mut Reader<'_>,
+    keysets: &Result<Vec<Keyset>, Reported>,
+) -> Result<String, Reported> {
     let written = section.optional::<Name>("keyset")?;
     let keysets = keysets.as_ref().map_err(|reported| *reported)?;
     let names = || keysets.iter().map(|keyset| keyset.name.value.0.as_str());
@@ -161,8 +171,21 @@ fn used_profiles(
     found.into_iter().collect()
 }
 
+fn used_issuers(
+    section: &mut Reader<'_>,
+    issuers: &Result<Vec<Issuer>, Reported>,
+) -> Result<Option<Vec<String>>, Reported> {
+    let context = section.context;
+    let written = section.list::<Name>("issuers")?;
+    let issuers = issuers.as_ref().map_err(|reported| *reported)?;
+    let names = || issuers.iter().map(|issuer| issuer.name.value.0.as_str());
+    let Some(written) = written else { return Ok(None) };
+    let found: Vec<_> = written.iter().map(|name| known(context, "issuer", name, names())).collect();
+    found.into_iter().collect::<Result<_, _>>().map(Some)
+}
+
 /// A name that another section must have.
-fn known<'a>(
+pub(super) fn known<'a>(
     context: &Context<'_>,
     section: &str,
     name: &Written<Name>,

@@ -8,6 +8,7 @@
 mod account;
 mod caller;
 pub mod dev;
+mod issuer;
 mod json;
 mod keyset;
 mod livekit;
@@ -31,10 +32,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use livekit_keyd_core::policy::{Policy, Profile};
+use livekit_keyd_core::policy::{Caller, Glob, Policy, Profile};
 use toml::de::{DeTable, DeValue};
 
 pub use self::caller::CallerConfig;
+pub use self::issuer::IssuerConfig;
 pub use self::keyset::KeysetConfig;
 pub use self::livekit::{LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
@@ -49,6 +51,7 @@ use self::account::Accounts;
 use self::reader::{Context, Reader, Reported};
 use self::setting::{Listen, Setting, one_of};
 use crate::api::socket::SocketPlace;
+use crate::issuer::Rule;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +124,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// What callers may choose from.
     pub profiles: Vec<Profile>,
+    /// Whose users may sign on.
+    pub issuers: Vec<IssuerConfig>,
     /// Who may ask for tokens; the first that fits decides.
     pub callers: Vec<CallerConfig>,
     /// The log.
@@ -165,6 +170,20 @@ impl Config {
         let keyset = self.keysets.iter().find(|config| config.keyset.name == caller.keyset);
         let bound = keyset.and_then(|config| config.allowed_grants.clone());
         Policy::new(caller.caller.clone(), profiles, bound)
+    }
+
+    /// What a rule of an issuer lets be signed: all that its profile and its keyset allow.
+    pub fn policy_of_rule(&self, issuer: &IssuerConfig, rule: &Rule) -> Policy {
+        let everything = Glob::parse("*").into_iter().collect::<Vec<_>>();
+        let caller = Caller {
+            name: issuer.name.clone(),
+            allowed_rooms: everything.clone(),
+            allowed_identities: everything,
+            ..Caller::default()
+        };
+        let profiles = self.profiles.iter().filter(|profile| profile.name == rule.profile).cloned().collect();
+        let keyset = self.keysets.iter().find(|config| config.keyset.name == rule.keyset);
+        Policy::new(caller, profiles, keyset.and_then(|config| config.allowed_grants.clone()))
     }
 
     /// Every setting that reading this text asks for, by its path, with what applies
@@ -220,10 +239,10 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
     let admin = socket::admin(&mut root);
     let metrics = metrics(&mut root);
     let profiles = profile::read(&mut root);
-    let callers = caller::read(&mut root, &keysets, &profiles);
+    let issuers = issuer::read(&mut root, &keysets, &profiles);
+    let callers = caller::read(&mut root, &keysets, &profiles, &issuers);
     let log = log::read(&mut root);
     root.refuse("audit", "the audit trail comes with a later version: take this section out");
-    root.refuse("issuer", "sign-on comes with a later version: take this section out");
     if let (Ok(livekit), Ok(keysets)) = (&livekit, &keysets) {
         paths::check(context, livekit, keysets);
     }
@@ -249,6 +268,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
         admin: admin?.value,
         metrics: metrics?,
         profiles: profiles?.into_iter().map(|section| section.profile).collect(),
+        issuers: issuers?.into_iter().map(|section| section.config).collect(),
         callers: callers?,
         log: log?,
     })

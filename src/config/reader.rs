@@ -175,6 +175,30 @@ impl<'a> Reader<'a> {
         items.into_iter().collect::<Result<Vec<_>, _>>().map(Some)
     }
 
+    /// A list that must be written, and have something in it.
+    pub(super) fn required_list<T: Setting>(
+        &mut self,
+        name: &'static str,
+        hint: &str,
+    ) -> Result<Vec<Written<T>>, Reported> {
+        let written = self.list(name)?;
+        self.ask(name, REQUIRED);
+        written.filter(|all| !all.is_empty()).ok_or_else(|| self.missing(name, hint))
+    }
+
+    /// A list with a default.
+    pub(super) fn list_or<T: Setting>(
+        &mut self,
+        name: &'static str,
+        default: Vec<T>,
+    ) -> Result<Written<Vec<T>>, Reported> {
+        let written = self.list(name)?;
+        let shown: Vec<_> = default.iter().map(Setting::show).collect();
+        self.ask(name, &format!("[{}]", shown.join(", ")));
+        let value = written.map_or(default, |all| all.into_iter().map(|one: Written<T>| one.value).collect());
+        Ok(Written { value, spot: self.spot_of(name) })
+    }
+
     /// The pairs of a table whose keys are free or known elsewhere, each with its place.
     pub(super) fn pairs(
         &mut self,

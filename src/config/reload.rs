@@ -13,6 +13,8 @@ pub enum Part {
     Callers,
     /// What callers choose from.
     Profiles,
+    /// Whose users may sign on, and how.
+    Issuers,
     /// What keysets' tokens may grant.
     AllowedGrants,
     /// Keysets' rules, schedules among them, and the number that they come with.
@@ -26,6 +28,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Part::Callers => "callers",
             Part::Profiles => "profiles",
+            Part::Issuers => "issuers",
             Part::AllowedGrants => "allowed grants",
             Part::Rules => "rules",
             Part::LogLevel => "log level",
@@ -86,6 +89,7 @@ pub fn diff(old: &Config, new: &Config) -> Reload {
         admin,
         metrics,
         profiles,
+        issuers,
         callers,
         log,
     } = old;
@@ -102,6 +106,7 @@ pub fn diff(old: &Config, new: &Config) -> Reload {
     compare_socket(&mut reload, "admin", admin, &new.admin);
     reload.restart("metrics.listen", *metrics != new.metrics);
     reload.change(Part::Profiles, *profiles != new.profiles);
+    reload.change(Part::Issuers, *issuers != new.issuers);
     reload.change(Part::Callers, *callers != new.callers);
     let LogConfig { format, level } = log;
     reload.restart("log.format", *format != new.log.format);

@@ -15,6 +15,7 @@ use crate::api::callers::Callers;
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
 use crate::config::{self, Config};
+use crate::issuer::Providers;
 use crate::keyset::Keyset;
 use crate::logging;
 use crate::metrics::SignMetrics;
@@ -26,6 +27,7 @@ pub(super) struct Reloader<'a> {
     pub(super) registry: &'a Registry,
     pub(super) keysets: Arc<ArcSwap<Vec<Keyset>>>,
     pub(super) callers: Arc<ArcSwap<Callers>>,
+    pub(super) providers: Providers,
     pub(super) conditions: Arc<Conditions>,
     pub(super) log: logging::Level,
     pub(super) poke: Option<Arc<Rotator>>,
@@ -64,7 +66,7 @@ impl ReloadMetrics {
 
 impl Reloader<'_> {
     /// Reloads on SIGHUP and on request, for ever.
-    pub(super) async fn run(self, mut config: Config, mut requests: mpsc::Receiver<ReloadRequest>) {
+    pub(super) async fn run(mut self, mut config: Config, mut requests: mpsc::Receiver<ReloadRequest>) {
         let metrics = match ReloadMetrics::register(self.registry) {
             Ok(metrics) => metrics,
             Err(error) => return tracing::error!("reloads cannot be counted: {error}"),
@@ -88,14 +90,17 @@ impl Reloader<'_> {
         }
     }
 
-    async fn reload(&self, config: &mut Config) -> Result<String, String> {
+    async fn reload(&mut self, config: &mut Config) -> Result<String, String> {
         let origin = config.origin.clone();
         let loaded = tokio::task::spawn_blocking(move || Config::load(&origin)).await;
         let new = loaded.map_err(|error| error.to_string())?.map_err(|errors| errors.to_string())?;
         let changes = config::reload::diff(config, &new);
         let changed: Vec<_> = changes.allowed()?.iter().map(ToString::to_string).collect();
+        let issuers = if new.role.signs() { new.issuers.as_slice() } else { &[] };
+        let issuers = super::resolve_issuers(&new, &self.signers, &self.providers.of(issuers)?);
         self.keysets.store(Arc::new(super::keysets(&new)));
-        self.callers.store(Arc::new(super::resolve_callers(&new, &self.signers, &self.metrics)));
+        let callers = super::resolve_callers(&new, &self.signers, &self.metrics, &issuers);
+        self.callers.store(Arc::new(callers));
         let callers = new.callers.iter().map(|one| (one.keyset.as_str(), one.caller.name.as_str()));
         self.metrics.keep_callers(&callers.collect());
         self.log.set(new.log.level);

@@ -15,6 +15,7 @@ use livekit_keyd::api::workers::Workers;
 use livekit_keyd::atomic_file::Owner;
 use livekit_keyd::clock::BootTime;
 use livekit_keyd::conditions::Conditions;
+use livekit_keyd::issuer::{IssuerMetrics, Issuers};
 use livekit_keyd::metrics::{KeyMetrics, SignMetrics};
 use livekit_keyd::signer::Signer;
 use livekit_keyd_core::document::Document;
@@ -112,6 +113,7 @@ impl Harness {
             signers: Arc::new(BTreeMap::from([("default".to_owned(), Arc::clone(&signer))])),
             conditions: Arc::new(Conditions::default()),
             metrics: metrics.clone(),
+            issuers: IssuerMetrics::register(&registry).expect("metrics"),
         });
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("sign.sock");
@@ -166,6 +168,7 @@ impl Harness {
             policy: Policy::new(caller, profiles, None),
             signer: Arc::clone(&self.signer),
             metrics: self.metrics.caller("default", name),
+            issuers: Issuers::default(),
         }
     }
 

@@ -82,16 +82,23 @@ impl Refusal {
 
 /// A token's answer, as it is sent.
 #[derive(Serialize)]
-struct Minted<'a> {
-    token: &'a str,
+pub(super) struct Minted<'a> {
+    pub(super) token: &'a str,
     key_id: &'a str,
     expires_at: Time,
-    expires_in: i64,
+    pub(super) expires_in: i64,
     refresh_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    server_url: Option<&'a str>,
+    pub(super) server_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_limited_by: Option<&'static str>,
+}
+
+/// A sign-on: who vouches for the user, and who passed the user's token on.
+#[derive(Clone, Copy)]
+struct UserOf<'a> {
+    issuer: &'a str,
+    caller: &'a str,
 }
 
 /// A key that is ready at a moment, for one caller.
@@ -100,6 +107,7 @@ pub(super) struct Mint<'a> {
     keyring: Guard<Option<Arc<Keyring>>>,
     signing: Signing,
     now: Time,
+    user_of: Option<UserOf<'a>>,
     issued: u64,
     claims: Vec<u8>,
     token: String,
@@ -119,14 +127,27 @@ impl<'a> Mint<'a> {
             keyring,
             signing,
             now,
+            user_of: None,
             issued: 0,
             claims: Vec::with_capacity(512),
             token: String::new(),
         })
     }
 
+    /// For a user that an issuer vouches for, whose token a caller passed on.
+    pub(super) fn for_user_of(self, issuer: &'a str, caller: &'a str) -> Mint<'a> {
+        let mut mint = self;
+        mint.user_of = Some(UserOf { issuer, caller });
+        mint
+    }
+
     /// Signs one token and writes the answer behind what is in `out`.
     pub(super) fn token(&mut self, request: TokenRequest, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        serde_json::to_writer(out, &self.sign(request)?).map_err(internal)
+    }
+
+    /// Signs one token.
+    pub(super) fn sign(&mut self, request: TokenRequest) -> Result<Minted<'_>, Refusal> {
         let approved = self.caller.policy.decide(request)?;
         let keyring = self.keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
         let (rules, key, now) = (&keyring.document.rules, &keyring.signing[self.signing.index], self.now);
@@ -134,11 +155,19 @@ impl<'a> Mint<'a> {
         let ttl = approved.ttl.limit(rules.max_token_ttl, LimitedBy::Keyset).limit(lease, LimitedBy::Lease);
         let expires_at = Time::from_millis((now + ttl.granted).as_secs() * 1000);
         let caller = &self.caller.policy.caller().name;
-        let origin = Origin { profile: &approved.profile, caller, auth_time: now.as_secs() };
+        let (issuer, caller) = match self.user_of {
+            Some(UserOf { issuer, caller }) => (issuer, caller),
+            None => ("", caller.as_str()),
+        };
+        let origin = Origin { profile: &approved.profile, caller, issuer, auth_time: now.as_secs() };
         let claims =
             Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
         sign(&claims, key, &mut self.claims, &mut self.token)?;
-        let minted = Minted {
+        if let Some(by) = ttl.limited_by {
+            self.caller.metrics.clamped(by);
+        }
+        self.issued += 1;
+        Ok(Minted {
             token: &self.token,
             key_id: key.id.as_str(),
             expires_at,
@@ -146,13 +175,7 @@ impl<'a> Mint<'a> {
             refresh_at: now + refresh_after(expires_at.since(now)),
             server_url: rules.server_url.as_deref(),
             ttl_limited_by: ttl.limited_by.map(LimitedBy::as_str),
-        };
-        serde_json::to_writer(out, &minted).map_err(internal)?;
-        if let Some(by) = ttl.limited_by {
-            self.caller.metrics.clamped(by);
-        }
-        self.issued += 1;
-        Ok(())
+        })
     }
 }
 

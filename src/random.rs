@@ -44,6 +44,11 @@ pub fn write_id() -> WriteId {
     WriteId(hex(&bytes::<8>()))
 }
 
+/// A name that nobody else gives to anything.
+pub fn nonce() -> String {
+    hex(&bytes::<16>())
+}
+
 /// A duration within a fifth of this one, so that many processes do not act at once.
 pub fn jitter(duration: Duration) -> Duration {
     duration.mul_f64(0.8 + 0.4 * fraction())

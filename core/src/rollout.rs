@@ -5,13 +5,14 @@
 //! once, and one that was killed half-way is followed by another under the same
 //! number, which the target can tell from a new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::key::KeyId;
 use crate::time::Time;
 
 /// How long whoever carries out a restart may be silent before another takes over.
@@ -59,6 +60,10 @@ pub struct Restart {
     /// The node, or `None` for a whole workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// The keys that it is to bring. What is published may change meanwhile, after a compromise: then this restart is
+    /// over when it has brought these, and another begins.
+    #[serde(default)]
+    pub target: BTreeSet<KeyId>,
     /// Who carries it out.
     pub by: String,
     /// When this target's turn began.
@@ -100,13 +105,18 @@ pub enum RolloutChange {
         publisher: String,
         /// The node, or `None` for a whole workload.
         node: Option<String>,
+        /// The keys that are published.
+        target: BTreeSet<KeyId>,
     },
     /// Who carries it out is still at work, or takes over from one who is not.
     Renew,
     /// The restart was carried out as far as its target says.
     Ordered,
     /// The target came back as it was: the same again, under a new number.
-    Repeat,
+    Repeat {
+        /// The keys that are published.
+        target: BTreeSet<KeyId>,
+    },
     /// The target was seen as it should be: the next may begin.
     Finish,
     /// A node counts no more.
@@ -132,7 +142,7 @@ impl RolloutChange {
             RolloutChange::Begin { .. } => "begin",
             RolloutChange::Renew => "renew",
             RolloutChange::Ordered => "ordered",
-            RolloutChange::Repeat => "repeat",
+            RolloutChange::Repeat { .. } => "repeat",
             RolloutChange::Finish => "finish",
             RolloutChange::Forget { .. } => "forget",
             RolloutChange::Remember { .. } => "remember",
@@ -184,7 +194,7 @@ pub fn apply(
     }
     let mut next = rollout.clone();
     match change {
-        RolloutChange::Begin { publisher, node } => {
+        RolloutChange::Begin { publisher, node, target } => {
             if let Some(restart) = &rollout.restarting {
                 return Err(IllegalRollout::Busy(restart.node.clone().unwrap_or(restart.publisher.clone())));
             }
@@ -192,6 +202,7 @@ pub fn apply(
             next.restarting = Some(Restart {
                 publisher: publisher.clone(),
                 node: node.clone(),
+                target: target.clone(),
                 by: me.to_owned(),
                 began_at: now,
                 renewed_at: now,
@@ -211,8 +222,9 @@ pub fn apply(
             }
             restart.ordered_at = Some(now);
         }
-        RolloutChange::Repeat => {
+        RolloutChange::Repeat { target } => {
             let restart = under_way(&mut next)?;
+            restart.target.clone_from(target);
             me.clone_into(&mut restart.by);
             restart.renewed_at = now;
             restart.ordered_at = None;

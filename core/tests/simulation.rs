@@ -25,11 +25,11 @@ fn walk(setup: &Setup) -> Result<Sim, (Violation, String)> {
     }
 }
 
-#[test]
-fn no_walk_breaks_an_invariant_and_each_comes_to_rest() {
+/// Walks them all, and says how often each rule's step was done.
+fn walk_all(setup: impl Fn(u64) -> Setup) -> BTreeMap<&'static str, usize> {
     let mut done = BTreeMap::<_, usize>::new();
     for seed in 0..SEEDS {
-        match walk(&Setup::stormy(seed)) {
+        match walk(&setup(seed)) {
             Ok(sim) => {
                 sim.steps().into_iter().for_each(|(rule, count)| *done.entry(rule).or_default() += count)
             }
@@ -38,6 +38,18 @@ fn no_walk_breaks_an_invariant_and_each_comes_to_rest() {
             }
         }
     }
+    done
+}
+
+#[test]
+fn with_nodes_that_are_asked_no_walk_breaks_an_invariant_and_each_comes_to_rest() {
+    let done = walk_all(Setup::stormy_and_proven);
+    assert!(done.get("roll").is_some_and(|count| *count > 1000), "{done:?}");
+}
+
+#[test]
+fn no_walk_breaks_an_invariant_and_each_comes_to_rest() {
+    let done = walk_all(Setup::stormy);
     // A rule that was never needed was not tested.
     let rules = [
         "settle",
@@ -59,9 +71,12 @@ fn no_walk_breaks_an_invariant_and_each_comes_to_rest() {
 
 /// Whether a mistake is noticed, and as what it is.
 fn is_caught_as(mutation: Mutation, invariant: u8) {
-    let mut violations = (0..SEEDS).filter_map(|seed| {
-        walk(&Setup { mutation, ..Setup::stormy(seed) }).err().map(|(violation, _)| violation)
-    });
+    is_caught_in(Setup::stormy, mutation, invariant);
+}
+
+fn is_caught_in(setup: impl Fn(u64) -> Setup, mutation: Mutation, invariant: u8) {
+    let mut violations = (0..SEEDS)
+        .filter_map(|seed| walk(&Setup { mutation, ..setup(seed) }).err().map(|(violation, _)| violation));
     let caught = violations.any(|violation| violation.invariant == invariant);
     assert!(caught, "{mutation:?} was not noticed to break {invariant}");
 }
@@ -74,6 +89,16 @@ fn invariant_1_a_signer_that_ignores_its_lease_is_caught() {
 #[test]
 fn invariant_1_a_signer_that_forgives_a_compromise_is_caught() {
     is_caught_as(Mutation::SignerForgivesCompromise, 1);
+}
+
+#[test]
+fn invariant_2_a_rotator_that_proves_what_no_node_said_is_caught() {
+    is_caught_in(Setup::stormy_and_proven, Mutation::ProvesUnasked, 2);
+}
+
+#[test]
+fn invariant_8_a_rotator_that_restarts_without_the_lease_is_caught() {
+    is_caught_in(Setup::stormy_and_proven, Mutation::RestartsWithoutLease, 8);
 }
 
 #[test]

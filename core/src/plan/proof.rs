@@ -46,7 +46,7 @@ pub(super) fn accepted(view: &View, id: &KeyId, secret: &Secret) -> Known {
             Err(format!("publication `{name}` does not hold {id} yet"))
         }
     };
-    known(view, held, |fleet| fleet.all_say(Verdict::Accepted, id, Time::MIN, view.now()))
+    known(view, held, |fleet, since| fleet.all_say(Verdict::Accepted, id, since, view.now()))
 }
 
 /// Whether every node refuses a key that was taken out, and no publication could bring it back.
@@ -59,19 +59,23 @@ pub(super) fn refused(view: &View, key: &Key) -> Known {
             Err(format!("publication `{name}` still holds {id}"))
         }
     };
-    let after = key.unpublished_at.unwrap_or(Time::MIN);
-    known(view, gone, |fleet| fleet.all_say(Verdict::Refused, id, after, view.now()))
+    known(view, gone, |fleet, since| {
+        let since = since.max(key.unpublished_at.unwrap_or(Time::MIN));
+        fleet.all_say(Verdict::Refused, id, since, view.now())
+    })
 }
 
 /// By the nodes' answers where they are asked, else by the time that each publication has been as it should.
+///
+/// An answer counts that was asked for since the publications are as they should: a node that gave it before may have
+/// started in between, and read what was there then.
 fn known(
     view: &View,
     as_it_should: impl Fn(&str, &Publication) -> Result<(), String>,
-    said: impl Fn(&Fleet) -> Result<(), String>,
+    said: impl Fn(&Fleet, Time) -> Result<(), String>,
 ) -> Known {
-    let world = view.world;
-    let delay = view.document.rules.time_to_settle();
-    let mut settled_at = Time::MIN;
+    let (world, rules) = (view.world, &view.document.rules);
+    let mut since = Time::MIN;
     if world.publications.is_empty() {
         return Known::No("nothing is published: the configuration has no [[publish]]".to_owned());
     }
@@ -82,19 +86,20 @@ fn known(
         if let Err(why) = as_it_should(name, publication) {
             return Known::No(why);
         }
-        match publication.changed_at {
-            Some(changed_at) => settled_at = settled_at.max(changed_at + delay),
-            None if world.proof.fleet().is_none() => {
-                return Known::No(format!(
-                    "publication `{name}` was changed and not seen since, or someone else wrote it"
-                ));
-            }
-            None => {}
-        }
+        let Some(changed_at) = publication.changed_at else {
+            return Known::No(format!(
+                "publication `{name}` was changed and not seen since, or someone else wrote it"
+            ));
+        };
+        since = since.max(changed_at);
     }
     match &world.proof {
-        Proof::Required(fleet) => said(fleet).map_or_else(Known::No, |()| Known::Yes),
-        Proof::Disabled if settled_at <= world.now => Known::Yes,
-        Proof::Disabled => Known::From(settled_at),
+        Proof::Required(fleet) => {
+            said(fleet, since + rules.clock_skew).map_or_else(Known::No, |()| Known::Yes)
+        }
+        Proof::Disabled => {
+            let settled_at = since + rules.time_to_settle();
+            if settled_at <= world.now { Known::Yes } else { Known::From(settled_at) }
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! know what it should, whoever restarted it. A node that does not come back
 //! stops the rollout: the others keep serving.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fleet::{Fleet, Node, Order, Restarter, Verdict};
@@ -52,57 +53,53 @@ fn remember(fleet: &Fleet, rollout: &Rollout, plan: &mut Plan) {
 }
 
 fn begin(world: &World, fleet: &Fleet, plan: &mut Plan) {
-    let expected = expected(world);
-    let off: Vec<_> = fleet
+    let states: Vec<_> = fleet
         .counted()
-        .filter_map(|(address, node)| match state(fleet, node, &expected, world.now) {
-            State::Off(why) => Some((address, node, why)),
+        .map(|(address, node)| (address, node, state(fleet, node, &due(world, fleet, address), world.now)))
+        .collect();
+    let off: Vec<_> = states
+        .iter()
+        .filter_map(|(address, node, state)| match state {
+            State::Off(why) => Some((*address, *node, why)),
             State::On | State::Unknown(_) => None,
         })
         .collect();
-    if off.is_empty() {
-        return;
-    }
-    if let Err(why) = may_begin(world, fleet, &expected) {
+    let Some((first, _, why)) = off.first() else { return };
+    if let Err(why) = may_begin(world, fleet, &states) {
         return wait(plan, "fleet", format!("no node is restarted: {why}"), None);
     }
-    for (address, node, why) in &off {
+    if restarter(fleet, first).is_none() {
+        wait(plan, "restart", format!("restart node {first}, as nothing here can: {why}"), None);
+    }
+    for (address, node, why) in off {
         let Some((publisher, restarter)) = restarter(fleet, address) else { continue };
-        if !is_published(world, publisher) {
-            wait(
-                plan,
-                "publication",
-                format!("`{publisher}` is to be published before {address} is restarted"),
-                None,
-            );
+        if !is_settled(world, publisher) {
+            let message = format!("`{publisher}` is to be published before {address} is restarted");
+            wait(plan, "publication", message, None);
             continue;
         }
         let settled = node.answering_since.map_or(world.now, |since| since + SETTLES);
         if world.now < settled {
             return wait(plan, "fleet", format!("node {address} has only just started"), Some(settled));
         }
-        let node = matches!(restarter, Restarter::Nodes(_)).then(|| (*address).clone());
-        let change = RolloutChange::Begin { publisher: publisher.clone(), node };
+        let node = matches!(restarter, Restarter::Nodes(_)).then(|| address.clone());
+        let target = ids(world, publisher);
+        let change = RolloutChange::Begin { publisher: publisher.clone(), node, target };
         return roll(plan, change, format!("node {address} is to be restarted: {why}"));
-    }
-    let (address, _, why) = &off[0];
-    if restarter(fleet, address).is_none() {
-        wait(plan, "restart", format!("restart node {address}, as nothing here can: {why}"), None);
     }
 }
 
 /// Whether it is known well enough what the others do: one that is down already is not joined by another.
-fn may_begin(world: &World, fleet: &Fleet, expected: &[(KeyId, bool)]) -> Result<(), String> {
+fn may_begin(world: &World, fleet: &Fleet, states: &[(&String, &Node, State)]) -> Result<(), String> {
     if is_compromised(world) {
         return Ok(());
     }
     fleet.is_known()?;
-    for (address, node) in fleet.counted() {
-        if let State::Unknown(why) = state(fleet, node, expected, world.now) {
-            return Err(format!("node {address}: {why}"));
-        }
-    }
-    Ok(())
+    let unknown = states.iter().find_map(|(address, _, state)| match state {
+        State::Unknown(why) => Some(format!("node {address}: {why}")),
+        State::On | State::Off(_) => None,
+    });
+    unknown.map_or(Ok(()), Err)
 }
 
 /// The restart under way: ordered, waited for, repeated, or over.
@@ -123,7 +120,7 @@ fn follow(world: &World, fleet: &Fleet, generation: u64, restart: &Restart, plan
         return roll(plan, RolloutChange::Finish, format!("{target} knows what is published"));
     };
     let late = restart.began_at + fleet.node_restart_timeout;
-    if now > late {
+    if now >= late {
         plan.alarm(
             AlarmKind::RolloutStopped,
             None,
@@ -136,15 +133,30 @@ fn follow(world: &World, fleet: &Fleet, generation: u64, restart: &Restart, plan
         plan.wake_at(late);
     }
     match restart.ordered_at {
-        Some(ordered_at) => came_back(fleet, restart, ordered_at, &target, &missing, now, plan),
-        None if restart.by == fleet.me => carry_out(fleet, generation, restart, order, &target, now, plan),
+        Some(ordered_at) => came_back(world, fleet, restart, ordered_at, &target, &missing, plan),
+        None if restart.by == fleet.me => carry_out(world, fleet, generation, restart, order, &target, plan),
         None => take_over(world, fleet, restart, &target, plan),
     }
 }
 
-/// What is not yet as it should be with what is being restarted.
+/// What is not yet as it should be with what is being restarted: it knows neither what is published now nor what was
+/// when its turn began.
 fn missing(world: &World, fleet: &Fleet, restart: &Restart) -> Option<String> {
-    let expected = expected(world);
+    let Some(there) = world.publications.get(&restart.publisher).and_then(Observed::fresh) else {
+        return Some(format!("`{}` cannot be read", restart.publisher));
+    };
+    let target = expected(world).into_iter().map(|(id, _)| {
+        let accepted = restart.target.contains(&id);
+        (id, accepted)
+    });
+    let (now, then) = (held(world, there), target.collect::<Vec<_>>());
+    // Who knows a key that was made since its turn began must have started since.
+    let since = restart.began_at + skew(world);
+    let newer: Vec<_> = documents(world)
+        .flat_map(|document| &document.keys)
+        .filter(|key| key.erased_at.is_none() && key.created_at > since)
+        .map(|key| key.id.clone())
+        .collect();
     let nodes = fleet.counted().filter(|(address, _)| match &restart.node {
         Some(node) => node == *address,
         None => fleet.restarters.get(&restart.publisher).is_none_or(|restarter| restarter.reaches(address)),
@@ -152,7 +164,11 @@ fn missing(world: &World, fleet: &Fleet, restart: &Restart) -> Option<String> {
     let mut found = false;
     for (address, node) in nodes {
         found = true;
-        match state(fleet, node, &expected, world.now) {
+        let started = newer.iter().any(|id| fleet.verdict(node, id, world.now) == Some(Verdict::Accepted));
+        if started || matches!(state(fleet, node, &then, world.now), State::On) {
+            continue;
+        }
+        match state(fleet, node, &now, world.now) {
             State::On => {}
             State::Off(why) | State::Unknown(why) => return Some(format!("node {address}: {why}")),
         }
@@ -161,15 +177,21 @@ fn missing(world: &World, fleet: &Fleet, restart: &Restart) -> Option<String> {
     (!found && restart.node.is_none()).then(|| "it has no nodes".to_owned())
 }
 
+fn ids(world: &World, publisher: &str) -> BTreeSet<KeyId> {
+    let there = world.publications.get(publisher).and_then(Observed::fresh);
+    there.into_iter().flat_map(|there| &there.keys).map(|(id, _)| id.clone()).collect()
+}
+
 fn carry_out(
+    world: &World,
     fleet: &Fleet,
     generation: u64,
     restart: &Restart,
     order: Option<&Order>,
     target: &str,
-    now: Time,
     plan: &mut Plan,
 ) {
+    let now = world.now;
     if !fleet.restarters.contains_key(&restart.publisher) {
         return wait(
             plan,
@@ -185,6 +207,9 @@ fn carry_out(
     plan.wake_at(renew_at);
     let why = format!("{target} is restarted, under operation {generation}");
     match order {
+        None if !was_asked_since(world, fleet, restart) => {
+            wait(plan, "node", format!("{target} is asked once more before it is restarted"), None);
+        }
         None => order_restart(plan, generation, restart, why),
         Some(Order::Running) => wait(plan, "restart", format!("{target} is being restarted"), None),
         Some(Order::Done) => {
@@ -204,6 +229,15 @@ fn carry_out(
             }
         }
     }
+}
+
+/// Whether a node said since its turn began that it still is not as it should be: somebody else may have restarted it.
+fn was_asked_since(world: &World, fleet: &Fleet, restart: &Restart) -> bool {
+    let node = restart.node.as_ref().and_then(|node| fleet.nodes.get(node));
+    node.is_none_or(|node| {
+        let mut asked = expected(world).into_iter().filter_map(|(id, _)| node.answers.get(&id));
+        asked.all(|answer| answer.asked_at >= restart.began_at)
+    })
 }
 
 fn order_restart(plan: &mut Plan, generation: u64, restart: &Restart, why: String) {
@@ -226,12 +260,12 @@ fn take_over(world: &World, fleet: &Fleet, restart: &Restart, target: &str, plan
 
 /// It was restarted, and is not as it should be: still draining, still starting, or back with an old file.
 fn came_back(
+    world: &World,
     fleet: &Fleet,
     restart: &Restart,
     ordered_at: Time,
     target: &str,
     missing: &str,
-    now: Time,
     plan: &mut Plan,
 ) {
     let node = restart.node.as_ref().and_then(|node| fleet.nodes.get(node));
@@ -245,10 +279,14 @@ fn came_back(
         format!("{target} was restarted and came back without what is published: {missing}; see which file it reads"),
     );
     let again = since + PAUSE * (1 << restart.repeats.min(MOST_DOUBLINGS));
-    if now < again {
+    if world.now < again {
         wait(plan, "node", format!("{target} came back as it was; it is restarted again"), Some(again));
     } else if fleet.restarters.contains_key(&restart.publisher) {
-        roll(plan, RolloutChange::Repeat, format!("{target} came back as it was: {missing}"));
+        roll(
+            plan,
+            RolloutChange::Repeat { target: ids(world, &restart.publisher) },
+            format!("{target} came back as it was: {missing}"),
+        );
     }
 }
 
@@ -286,10 +324,7 @@ pub(super) fn is_under_way(world: &World, there: &Publication) -> bool {
     if fleet.rollout.last().is_some_and(|(_, rollout)| rollout.restarting.is_some()) {
         return true;
     }
-    let expected: Vec<_> = expected(world)
-        .into_iter()
-        .filter(|(id, accepted)| there.secret(id).is_some() == *accepted)
-        .collect();
+    let expected = held(world, there);
     let states = || fleet.counted().map(|(_, node)| state(fleet, node, &expected, world.now));
     states().any(|state| matches!(state, State::On)) && states().any(|state| matches!(state, State::Off(_)))
 }
@@ -299,6 +334,12 @@ pub(super) fn is_compromised(world: &World) -> bool {
     documents(world)
         .flat_map(|document| &document.keys)
         .any(|key| key.compromised_at.is_some() && key.erased_at.is_none())
+}
+
+/// What nodes should make of the keys as far as a publication has come: what is to change with the next one does not
+/// count yet.
+fn held(world: &World, there: &Publication) -> Vec<(KeyId, bool)> {
+    expected(world).into_iter().filter(|(id, accepted)| there.secret(id).is_some() == *accepted).collect()
 }
 
 /// Which keys nodes should accept, and which they should refuse.
@@ -311,10 +352,20 @@ fn documents(world: &World) -> impl Iterator<Item = &Document> {
     world.keysets.values().filter_map(|keyset| keyset.document.fresh()).map(AsRef::as_ref)
 }
 
-/// Whether a node that reads a publication now would know what it should.
-fn is_published(world: &World, publisher: &str) -> bool {
-    let there = world.publications.get(publisher).and_then(Observed::fresh);
-    there.is_some_and(|there| Publication::wanted(world, there).is_some_and(|wanted| wanted.same_keys(there)))
+/// What a node should make of the keys: as far as what it reads has come, where that is known.
+fn due(world: &World, fleet: &Fleet, node: &str) -> Vec<(KeyId, bool)> {
+    let there = restarter(fleet, node).and_then(|(publisher, _)| world.publications.get(publisher));
+    match there.and_then(Observed::fresh) {
+        Some(there) => held(world, there),
+        None => expected(world),
+    }
+}
+
+/// Whether a publication stays as it is until the nodes have read it.
+fn is_settled(world: &World, publisher: &str) -> bool {
+    let Some(there) = world.publications.get(publisher).and_then(Observed::fresh) else { return false };
+    is_under_way(world, there) && !is_compromised(world)
+        || Publication::wanted(world, there).is_some_and(|wanted| wanted.same_keys(there))
 }
 
 fn restarter<'a>(fleet: &'a Fleet, node: &str) -> Option<(&'a String, &'a Restarter)> {

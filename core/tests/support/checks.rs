@@ -50,6 +50,15 @@ impl State {
                 }
             }
         }
+        let committed =
+            |document: &Document, id: &KeyId| document.key(id).is_some_and(|key| key.commitment().is_some());
+        let new: Vec<_> = after
+            .keys
+            .iter()
+            .filter(|key| committed(after, &key.id) && !committed(before, &key.id))
+            .map(|key| key.id.clone())
+            .collect();
+        new.iter().for_each(|id| self.check_commitment(id));
         if before.newest().is_none() && after.newest().is_some() {
             self.began_at.insert(keyset, self.now);
         }
@@ -147,7 +156,7 @@ impl State {
         }
         for (index, node) in self.nodes.iter().enumerate() {
             let alive = expiry * 1000 > self.clock(node.offset).as_millis();
-            if alive && node.keys.get(id) != Some(&secret_of(id)) {
+            if alive && node.answers() && !node.is_stale && node.keys.get(id) != Some(&secret_of(id)) {
                 let phase = Phase::of(document, key, self.clock(0));
                 return self
                     .violate(5, format!("node {index} refuses a live token of {id}, which is {phase}"));
@@ -161,7 +170,7 @@ impl State {
         if let Some(name) = published.map(|(name, _)| name.clone()) {
             self.violate(6, format!("{id} is erased and {name} holds it"));
         }
-        if let Some(index) = self.nodes.iter().position(|node| node.keys.contains_key(id)) {
+        if let Some(index) = self.nodes.iter().position(|node| !node.is_stale && node.keys.contains_key(id)) {
             self.violate(6, format!("{id} is erased and node {index} accepts it"));
         }
     }
@@ -213,7 +222,19 @@ impl State {
             }
         }
         let mut nodes = self.nodes.iter();
-        nodes.any(|node| node.deadline.is_some()).then(|| "a node has not read its publication".into())
+        if nodes.any(|node| node.deadline.is_some()) {
+            return Some("a node has not read its publication".into());
+        }
+        let proven = self.setup.proven;
+        let off = |node: &&super::fleet::Node| {
+            let holds = &self.publishers[&node.publisher].holds;
+            node.life != super::fleet::Life::Serving
+                || node.keys.len() != holds.keys.len()
+                || holds.keys.iter().any(|(id, _)| !node.keys.contains_key(id))
+        };
+        let off = self.nodes.iter().find(off).filter(|_| proven);
+        off.map(|node| format!("{} is {:?} with {:?}", node.name, node.life, node.keys.keys()))
+            .or_else(|| self.rollout.rollout.restarting.is_some().then(|| "a rollout is under way".into()))
     }
 
     /// 6 and 7 where nothing is left to be done: dead secrets are nowhere, and nothing else lies about.

@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of the simulator")]
 
 mod checks;
+mod fleet;
 mod operator;
 mod random;
 mod rotator;
@@ -48,6 +49,10 @@ pub(crate) enum Mutation {
     NeverPurges,
     /// A rotator names a standby before its secret is written.
     NamesBeforeWriting,
+    /// A rotator takes a node that it did not hear of for one that accepts.
+    ProvesUnasked,
+    /// A rotator restarts nodes whatever the lease says.
+    RestartsWithoutLease,
 }
 
 /// What a world is made of.
@@ -59,6 +64,8 @@ pub(crate) struct Setup {
     pub(crate) rotators: usize,
     pub(crate) signers: usize,
     pub(crate) nodes: usize,
+    /// Whether nodes are asked and restarted; else they read a publication by themselves, in time.
+    pub(crate) proven: bool,
     /// Whether writes are lost or late, reads fail, processes die and clocks differ.
     pub(crate) faults: bool,
     /// How busy operators and accidents are, in a thousand.
@@ -92,6 +99,7 @@ impl Setup {
             rotators: 1,
             signers: 1,
             nodes: 1,
+            proven: false,
             faults: false,
             unrest: 0,
             trusts_wakes: true,
@@ -137,6 +145,15 @@ impl Setup {
             publish_delay: seconds([0, 30, 30][random.below(3)]),
             ..setup.rules
         };
+        setup
+    }
+
+    /// As [`Setup::stormy`], with nodes that are asked.
+    pub(crate) fn stormy_and_proven(seed: u64) -> Setup {
+        let mut setup = Setup::stormy(seed);
+        let mut random = random::Random::new(seed ^ 0x5EED);
+        setup.proven = true;
+        setup.nodes = 2 + random.below(2);
         setup
     }
 }

@@ -1,5 +1,6 @@
 //! A rotator as the daemon is: observe, plan, do the first step, and again.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +9,20 @@ use livekit_keyd_core::change::{Change, Material, apply};
 use livekit_keyd_core::document::{Document, WriteId};
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::{
-    Action, KeysetWorld, LONGEST_SLEEP, Observed, Plan, Proof, Publication, Rule, Standby, Step, Versions,
-    World, plan,
+    Action, Fleet, KeysetWorld, LONGEST_SLEEP, Node, Observed, Order, Plan, Proof, Publication, Restarter,
+    Rule, Standby, Step, Versions, World, plan,
 };
+use livekit_keyd_core::rollout;
 use livekit_keyd_core::rules::Rules;
 use livekit_keyd_core::time::Time;
 
 use super::Mutation;
+use super::fleet::StoredRollout;
 use super::sim::Sleep;
 use super::state::{Outcome, Shared, Write};
+
+/// How often nodes are asked while one is being restarted.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// One life of a rotator's process.
 pub(crate) struct Rotator {
@@ -31,12 +37,22 @@ pub(crate) struct Rotator {
     /// What was done last, and how many writes the world had seen then.
     last_step: Option<(Step, u64)>,
     last_look: Option<World>,
+    /// What nodes said to this process.
+    nodes: BTreeMap<String, Node>,
+    /// Until when the restarts take that it ordered.
+    orders: RefCell<BTreeMap<u64, i64>>,
+    /// When it asked each node last, by the true time.
+    asked: BTreeMap<String, i64>,
+    /// The lease of one that shares none.
+    own_lease: RefCell<StoredRollout>,
 }
 
 impl Rotator {
     pub(crate) fn new(name: String, shared: Shared, sleep: Sleep) -> Rotator {
         let (offset, rules, revision) =
             shared.with(|state| (state.new_offset(), state.rules.clone(), state.revision));
+        let mut own_lease = StoredRollout::default();
+        own_lease.rollout.generation = shared.with(|state| state.now.unsigned_abs());
         Rotator {
             name,
             shared,
@@ -47,6 +63,10 @@ impl Rotator {
             first_seen: BTreeMap::new(),
             last_step: None,
             last_look: None,
+            nodes: BTreeMap::new(),
+            orders: RefCell::default(),
+            asked: BTreeMap::new(),
+            own_lease: RefCell::new(own_lease),
         }
     }
 
@@ -85,13 +105,16 @@ impl Rotator {
         // Whoever runs `init` wakes rotators too; here they look again.
         let longest =
             if trusts_wakes && !world.keysets.is_empty() { Time::MAX } else { world.now + LONGEST_SLEEP };
+        let hurried = world.proof.fleet().and_then(|fleet| fleet.rollout.last());
+        let hurried = hurried.is_some_and(|(_, rollout)| rollout.restarting.is_some());
+        let longest = if hurried { world.now + HURRY } else { longest };
         let until = plan.wake.map_or(longest, |wake| wake.min(longest));
         self.sleep.until(&self.shared, until.as_millis() - self.offset).await;
     }
 
     /// An idle rotator must wake in time, and have a reason to.
     fn check_idle(&self, world: &World, idle: &Plan) {
-        let at = |now: Time| plan(&World { now, ..world.clone() });
+        let at = |now: Time| plan(&later(world, now));
         let looks_again = world.now + LONGEST_SLEEP;
         if let Some(wake) = idle.wake {
             if wake <= world.now {
@@ -99,6 +122,10 @@ impl Rotator {
             } else if at(wake) == *idle {
                 self.complain(format!("wakes at {wake} for nothing"));
             }
+        }
+        // What nodes say later wakes a rotator by itself.
+        if world.proof.fleet().is_some() {
+            return;
         }
         let sleeps_until = idle.wake.unwrap_or(Time::MAX).min(looks_again);
         let before = Time::from_millis(sleeps_until.as_millis() - 1);
@@ -117,7 +144,8 @@ impl Rotator {
                 continue;
             }
             let writes = self.shared.with(|state| state.writes);
-            let shipped = self.mutated(Mutation::None);
+            let renews = step.action == Action::Roll { change: rollout::RolloutChange::Renew };
+            let shipped = self.mutated(Mutation::None) && !renews;
             if shipped && self.last_step.as_ref().is_some_and(|(last, then)| last == step && *then == writes)
             {
                 self.complain(format!("did this and would do it again: {:?}", step));
@@ -166,8 +194,35 @@ impl Rotator {
                 let write = Write::Publication { publisher: publisher.clone(), there, wanted };
                 self.shared.write(write).await
             }
-            Action::Roll { .. } | Action::Restart { .. } => {
-                unreachable!("nothing is restarted without proof")
+            Action::Roll { change } => {
+                let fleet = world.proof.fleet().expect("rollouts come of proof");
+                let (version, rollout) = fleet.rollout.fresh().expect("plans rest on what is fresh");
+                match rollout::apply(rollout, change, &self.name, self.clock()) {
+                    Ok(next) if self.mutated(Mutation::RestartsWithoutLease) => {
+                        let version = self.own_lease.borrow().version + 1;
+                        *self.own_lease.borrow_mut() = StoredRollout { version, rollout: next };
+                        self.shared.with(|state| state.writes += 1);
+                        Outcome::Landed
+                    }
+                    Ok(next) => self.shared.write(Write::Rollout { expected: *version, rollout: next }).await,
+                    Err(illegal) => {
+                        self.complain(format!("planned, and refused: {change:?}: {illegal}"));
+                        Outcome::Unknown
+                    }
+                }
+            }
+            Action::Restart { node, generation, .. } => {
+                self.shared.turn().await;
+                let node = node.as_ref().expect("nodes are restarted one by one here");
+                let asked_at = self.asked.get(node).copied().unwrap_or_default();
+                let until = self.shared.with(|state| {
+                    state.writes += 1;
+                    let done = state.order_restart(node, *generation, asked_at);
+                    done.then(|| state.now + state.random.between(0, 30_000))
+                });
+                let Some(until) = until else { return Outcome::Conflict };
+                self.orders.borrow_mut().insert(*generation, until);
+                Outcome::Landed
             }
             Action::Purge { keyset, versions, standby } => {
                 if !versions.is_empty() {
@@ -257,6 +312,9 @@ impl Rotator {
                 world.keysets.insert(name, seen);
             }
         }
+        if self.shared.with(|state| state.setup.proven) {
+            world.proof = self.observe_fleet().await;
+        }
         self.shared.turn().await;
         world.now = self.clock();
         if self.mutated(Mutation::ProvesEarly) {
@@ -267,6 +325,56 @@ impl Rotator {
             }
         }
         world
+    }
+
+    /// The lease, and what nodes say: each is asked at another moment, and some not at all this time.
+    async fn observe_fleet(&mut self) -> Proof {
+        self.shared.turn().await;
+        let shared = self.shared.with(|state| state.rollout.clone());
+        let leaseless = self.mutated(Mutation::RestartsWithoutLease);
+        let stored = if leaseless { self.own_lease.borrow().clone() } else { shared };
+        let rollout = if self.shared.read_fails() {
+            Observed::Unknown { since: self.clock(), why: "it was not to be read".into() }
+        } else {
+            Observed::Fresh((stored.version, stored.rollout))
+        };
+        let count = self.shared.with(|state| state.nodes.len());
+        let mut restarters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for index in 0..count {
+            let (name, publisher, skipped) = self.shared.with(|state| {
+                let skipped = state.faults && state.random.chance(200);
+                (state.nodes[index].name.clone(), state.nodes[index].publisher.clone(), skipped)
+            });
+            restarters.entry(publisher).or_default().push(name.clone());
+            if !skipped {
+                self.shared.turn().await;
+                let clock = self.clock();
+                self.asked.insert(name.clone(), self.shared.with(|state| state.now));
+                let seen = self.nodes.entry(name).or_default();
+                self.shared.with(|state| state.ask(index, seen, clock));
+            }
+        }
+        let mut unresolved = BTreeMap::new();
+        if self.shared.read_fails() {
+            unresolved.insert("dns:nodes".to_owned(), "it was not to be resolved".to_owned());
+        }
+        let now = self.shared.with(|state| state.now);
+        let order = |until: i64| if until <= now { Order::Done } else { Order::Running };
+        let orders = self.orders.borrow();
+        Proof::Required(Box::new(Fleet {
+            nodes: self.nodes.clone(),
+            unresolved,
+            min_nodes: count,
+            fresh_for: Duration::from_secs(10),
+            node_restart_timeout: Duration::from_secs(120),
+            rollout,
+            restarters: restarters
+                .into_iter()
+                .map(|(publisher, nodes)| (publisher, Restarter::Nodes(Some(nodes))))
+                .collect(),
+            me: self.name.clone(),
+            orders: orders.iter().map(|(generation, until)| (*generation, order(*until))).collect(),
+        }))
     }
 
     async fn observe_keyset(&mut self, name: &str) -> Option<KeysetWorld> {
@@ -362,6 +470,17 @@ impl Rotator {
         }
         false
     }
+}
+
+/// The same world at another time, with nodes that go on saying what they said.
+fn later(world: &World, now: Time) -> World {
+    let passed = now.since(world.now);
+    let mut world = World { now, ..world.clone() };
+    if let Proof::Required(fleet) = &mut world.proof {
+        let answers = fleet.nodes.values_mut().flat_map(|node| node.answers.values_mut());
+        answers.for_each(|answer| answer.asked_at = answer.asked_at + passed);
+    }
+    world
 }
 
 fn vector_part(

@@ -142,7 +142,10 @@ impl Sim {
             }),
             930..945 => self.shared.with(|state| {
                 let index = state.random.below(state.nodes.len());
-                state.restart_node(index);
+                // Somebody else's restart is none of our business, but it must not come in the middle of ours.
+                if state.nodes[index].life == super::fleet::Life::Serving {
+                    state.restart_node(index);
+                }
             }),
             945..970 => self.something_lands(),
             970..980 => self.rotator_dies(),
@@ -268,6 +271,13 @@ impl Sim {
             state.note("all is healthy from here on");
             state.faults = false;
             state.signers.iter_mut().for_each(|signer| signer.in_touch = true);
+            // A node that came back with an old file while nobody looked stops the rollout; its alarm asks for a restart
+            // by hand.
+            for index in 0..state.nodes.len() {
+                if state.nodes[index].life == super::fleet::Life::Serving {
+                    state.restart_node(index);
+                }
+            }
         });
         while self.shared.with(|state| !state.in_flight.is_empty()) {
             self.something_lands();

@@ -9,12 +9,14 @@ use std::time::Duration;
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::Publication;
+use livekit_keyd_core::rollout::Rollout;
 use livekit_keyd_core::rules::Rules;
 use livekit_keyd_core::secret::Secret;
 use livekit_keyd_core::snapshot::Snapshot;
 use livekit_keyd_core::time::Time;
 use livekit_keyd_core::watermark::Watermark;
 
+use super::fleet::{Node, StoredRollout};
 use super::random::Random;
 use super::{Mutation, Setup};
 
@@ -49,18 +51,12 @@ impl Shelf {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Publisher {
     pub(crate) holds: Publication,
+    /// What it held before its keys changed last.
+    pub(crate) before: Publication,
     /// How often it was written.
     pub(crate) writes: usize,
     /// How often the set of keys changed, each of which costs the nodes a restart.
     pub(crate) changes: usize,
-}
-
-pub(crate) struct Node {
-    pub(crate) publisher: String,
-    pub(crate) keys: BTreeMap<KeyId, Secret>,
-    /// By when it will have read the publication's newest keys.
-    pub(crate) deadline: Option<i64>,
-    pub(crate) offset: i64,
 }
 
 pub(crate) struct Signer {
@@ -83,6 +79,7 @@ pub(crate) enum Write {
     Document { keyset: String, expected: u64, document: Arc<Document>, what: String },
     Destroy { keyset: String, versions: Vec<u64> },
     Publication { publisher: String, there: Publication, wanted: Publication },
+    Rollout { expected: u64, rollout: Rollout },
 }
 
 /// What a process learns of its write.
@@ -112,6 +109,7 @@ pub(crate) struct State {
     pub(crate) publishers: BTreeMap<String, Publisher>,
     pub(crate) foreign: BTreeSet<KeyId>,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) rollout: StoredRollout,
     pub(crate) signers: Vec<Signer>,
     pub(crate) in_flight: Vec<InFlight>,
     /// The last expiry of any token, in seconds, by keyset and key.
@@ -135,12 +133,8 @@ impl State {
         let half = if setup.faults { setup.rules.clock_skew.as_millis() as i64 / 2 } else { 0 };
         let keysets: Vec<_> = (0..setup.keysets).map(|n| format!("set{n}")).collect();
         let names: Vec<_> = (0..setup.publishers).map(|n| format!("keys{n}")).collect();
-        let nodes = (0..setup.nodes).map(|n| Node {
-            publisher: names[n % names.len()].clone(),
-            keys: BTreeMap::new(),
-            deadline: None,
-            offset: random.between(-half, half),
-        });
+        let nodes = (0..setup.nodes)
+            .map(|n| Node::new(n, names[n % names.len()].clone(), random.between(-half, half)));
         let nodes: Vec<_> = nodes.collect();
         let signers = (0..setup.signers).map(|n| Signer {
             keyset: keysets[n % keysets.len()].clone(),
@@ -155,6 +149,7 @@ impl State {
         State {
             signers: signers.collect(),
             nodes,
+            rollout: StoredRollout::default(),
             setup: setup.clone(),
             now: setup.start.as_millis(),
             random,
@@ -252,6 +247,14 @@ impl State {
                 }
                 self.replace(&publisher, wanted);
             }
+            Write::Rollout { expected, rollout } => {
+                if self.rollout.version != expected {
+                    return Outcome::Conflict;
+                }
+                let restarting = rollout.restarting.as_ref().map(|restart| (&restart.node, &restart.by));
+                self.note(format!("rollout {}: {restarting:?}", rollout.generation));
+                self.rollout = StoredRollout { version: self.rollout.version + 1, rollout };
+            }
         }
         self.writes += 1;
         Outcome::Landed
@@ -261,7 +264,7 @@ impl State {
         let there = self.publisher(name).holds.clone();
         self.check_publication_change(name, &there, &wanted);
         let changed = !wanted.same_keys(&there);
-        if changed {
+        if changed && !self.setup.proven {
             let deadline = self.now + self.rules.publish_delay.as_millis() as i64;
             for node in self.nodes.iter_mut().filter(|node| node.publisher == name) {
                 node.deadline.get_or_insert(deadline);
@@ -271,6 +274,9 @@ impl State {
         let verb = if changed { "holds" } else { "is renewed:" };
         self.note(format!("{name} {verb} {} of {:?}", ids.join(" "), wanted.vector.0));
         let publisher = self.publisher(name);
+        if changed {
+            publisher.before = there;
+        }
         publisher.holds = wanted;
         publisher.writes += 1;
         publisher.changes += usize::from(changed);
@@ -286,23 +292,11 @@ impl State {
         self.shelves.get_mut(keyset).expect("a keyset of this world")
     }
 
-    /// A node starts anew and reads its publication.
-    pub(crate) fn restart_node(&mut self, index: usize) {
-        let holds = &self.publishers[&self.nodes[index].publisher].holds;
-        let keys = holds.keys.iter().cloned().collect();
-        let node = &mut self.nodes[index];
-        node.keys = keys;
-        node.deadline = None;
-    }
-
-    /// Nodes read in time, so time stops where one has to.
+    /// Nodes change by themselves, so time stops where one does.
     pub(crate) fn advance_to(&mut self, target: i64) {
-        while let Some(index) = (0..self.nodes.len())
-            .filter(|index| self.nodes[*index].deadline.is_some_and(|deadline| deadline <= target))
-            .min_by_key(|index| self.nodes[*index].deadline)
-        {
-            self.now = self.nodes[index].deadline.unwrap_or(self.now).max(self.now);
-            self.restart_node(index);
+        while let Some((index, at)) = self.next_change_of_node().filter(|(_, at)| *at <= target) {
+            self.now = at.max(self.now);
+            self.change_node(index);
         }
         self.now = self.now.max(target);
     }

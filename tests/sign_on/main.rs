@@ -2,7 +2,7 @@
 //!
 //! The built daemon on its socket, with providers on loopback: some that lie, one
 //! that is real, and the client SDK that LiveKit gives out.
-#![expect(clippy::panic, reason = "a test's set-up that fails ends the test with its sentence")]
+#![expect(clippy::panic, reason = "a test whose premise fails ends with its sentence")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -10,6 +10,7 @@ mod support;
 mod company;
 mod forms;
 mod key_sets;
+mod oidc;
 mod provider;
 mod reload;
 mod rules;

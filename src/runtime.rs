@@ -2,6 +2,7 @@
 
 mod keeper;
 mod listen;
+mod nodes;
 mod reload;
 mod signals;
 
@@ -131,6 +132,10 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     }
     if let Some(rotator) = &rotator {
         tasks.spawn(Arc::clone(rotator).run(stopping.clone()));
+        if let Some(deployment) = &rotator.deployment {
+            let watcher = Arc::clone(&deployment.watcher);
+            tasks.spawn(nodes::watch(watcher, Arc::clone(rotator), stopping.clone()));
+        }
     }
     if let Some(folder) = &config.state_dir {
         let marks = Marks::new(folder.clone());
@@ -197,8 +202,9 @@ impl Parts {
     }
 
     fn rotator(&self, config: &Config, registry: &Registry) -> Result<Arc<Rotator>, CannotStart> {
-        let deployment = match config.livekit.proof {
+        let deployment = match &config.livekit.proof {
             config::Proof::Disabled => None,
+            config::Proof::Required(fleet) => Some(nodes::deployment(config, fleet, registry)?),
         };
         Ok(Arc::new(Rotator::new(
             Arc::clone(&self.store),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use livekit_keyd::config::dev::Dev;
 use livekit_keyd::config::reload::{Part, Reload, diff};
 use livekit_keyd::config::review::{Verdict, review};
-use livekit_keyd::config::{Config, ConfigErrors, Problem, Role, StoreConfig};
+use livekit_keyd::config::{Config, ConfigErrors, Problem, Proof, PublisherConfig, Role, StoreConfig};
+use livekit_keyd::fleet::Source;
 use livekit_keyd::store::vault::VaultAuth;
 use livekit_keyd_core::request::TokenRequest;
 use livekit_keyd_core::rules::{Offline, Rotation};
@@ -83,7 +84,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
 fn five_mistakes_are_shown_at_once_with_their_places() {
     let errors = parse(
         r#"role = "bth"
-livekit.proof = "required"
+livekit.proof = "requird"
 [store]
 kind = "file"
 file.dir = "/var/lib/livekit-keyd"
@@ -103,7 +104,7 @@ mode = "0644"
         errors.to_string(),
         "\
 /etc/livekit-keyd/keyd.toml:1:8: role: must be \"rotator\" or \"signer\" or \"both\"; did you mean \"both\"?
-/etc/livekit-keyd/keyd.toml:2:17: livekit.proof: this version cannot ask the nodes yet whether they accept a key: write proof = \"disabled\"
+/etc/livekit-keyd/keyd.toml:2:17: livekit.proof: must be \"required\" or \"disabled\"; did you mean \"required\"?
 /etc/livekit-keyd/keyd.toml:8:1: keyset[0].overlpa: there is no such setting; did you mean `overlap`?
 /etc/livekit-keyd/keyd.toml:9:11: keyset[0].overlap: 30m is too short for tokens that live 1h: max_token_ttl + 2 x refresh_interval + clock_skew are 1h1m30s; raise overlap to that or lower max_token_ttl
 /etc/livekit-keyd/keyd.toml:10:21: keyset[0].rotation_schedule: the schedule `0 0 30 2 *` never fires: no day from 1970 to 2100 fits its day of month, month and day of week; change one of the three
@@ -182,7 +183,7 @@ fn mistakes_outside_keysets() {
     let secret = "[[publish]]\nkind = \"kubernetes_secret\"\nnamespace = \"media\"\n";
     for (text, path, part) in [
         (LEAST.replace("role = \"both\"\n", ""), "role", "is missing"),
-        (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.proof", "proof = \"disabled\""),
+        (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.nodes", "proof = \"disabled\""),
         (LEAST.replace("[[keyset]]", "[keyset]"), "keyset", "[[keyset]]"),
         (LEAST.replace("\"default\"", "\"../x\""), "keyset[0].name", "letters"),
         (least_with("role = \"both\"", "audit.sink = \"file\""), "audit", "later version"),
@@ -441,6 +442,7 @@ fn a_reload_changes_callers_profiles_level_and_rules_and_nothing_else() {
         ("role =", "metrics.listen = \"off\"\nrole =", "metrics.listen"),
         ("role =", "admin.socket_mode = \"0660\"\nrole =", "admin.socket_mode"),
         ("livekit.proof", "livekit.path = \"x\"\nlivekit.proof", "livekit.path"),
+        ("proof = \"disabled\"", "nodes = \"http://10.0.0.1\"", "livekit.proof"),
         ("\"store\"", "\"other\"", "store"),
         ("\"default\"", "\"default\"\npath = \"x\"", "keyset `default`.path"),
         ("2048", "4096", "sign.max_body"),
@@ -466,7 +468,7 @@ fn a_reload_changes_callers_profiles_level_and_rules_and_nothing_else() {
 fn dev_writes_a_configuration_that_holds_at_every_pace() {
     let seconds = [5, 7, 20, 60, 3600, 86_400, 7 * 86_400];
     for rotate_every in seconds.map(|seconds| Some(Duration::from_secs(seconds))).into_iter().chain([None]) {
-        let dev = Dev { uid: 1000, revision: 7, rotate_every, metrics: None };
+        let dev = Dev { uid: 1000, revision: 7, rotate_every, ..Dev::default() };
         let config = sound(&dev.text().expect("long enough"));
         let rules = &config.keysets[0].keyset.rules;
         assert_eq!(rules.rotation, rotate_every.map_or(Rotation::Manual, Rotation::Period));
@@ -485,6 +487,102 @@ fn dev_writes_a_configuration_that_holds_at_every_pace() {
     let often =
         Dev { rotate_every: Some(Duration::from_secs(4)), ..Dev::default() }.text().expect_err("too often");
     assert!(often.to_string().contains("choose 5s or more"), "{often}");
+}
+
+/// The least, with LiveKit's nodes asked, and some settings for that.
+fn asking(settings: &str) -> String {
+    LEAST.replace("livekit.proof = \"disabled\"", &format!("[livekit]\n{settings}")) + "\n"
+}
+
+#[test]
+fn nodes_are_asked_unless_somebody_says_otherwise() {
+    let config = sound(&asking("nodes = [\"http://10.0.0.1:7880\", \"dns:livekit-headless:7880\"]"));
+    let Proof::Required(fleet) = &config.livekit.proof else { panic!("proof is the default") };
+    let nodes: Vec<_> = fleet.settings.nodes.iter().map(Source::as_str).collect();
+    assert_eq!(nodes, ["http://10.0.0.1:7880", "dns:livekit-headless:7880"]);
+    assert_eq!((fleet.min_nodes, fleet.settings.probe_timeout), (1, Duration::from_secs(2)));
+    assert_eq!(fleet.settings.probe_interval, Duration::from_secs(15));
+    assert_eq!(fleet.settings.fresh_for(), Duration::from_secs(34));
+    assert_eq!(fleet.node_restart_timeout, Duration::from_secs(6 * 3600));
+    assert!(warnings(&asking("nodes = \"http://10.0.0.1\"")).iter().all(|(what, _)| *what != "proof"));
+    // Without a node there is nobody to ask, and two ways out.
+    let missing = problem(&asking("nodes = []"));
+    assert_eq!(missing.path, "livekit.nodes");
+    assert!(missing.sentence.contains("nodes = [\"http://10.0.0.1:7880\"]"), "{missing:?}");
+    assert!(missing.sentence.contains("proof = \"disabled\""), "{missing:?}");
+    // A signer asks nobody.
+    let signer = asking("").replace("\"both\"", "\"signer\"");
+    sound(&signer);
+    // It may be switched off for a while with its settings in place.
+    let off = sound(&asking("proof = \"disabled\"\nnodes = \"http://10.0.0.1\"\nmin_nodes = 1"));
+    assert_eq!(off.livekit.proof, Proof::Disabled);
+}
+
+#[test]
+fn one_mistake_about_nodes_is_one_sentence_at_its_place() {
+    let node = "nodes = [\"http://10.0.0.1\", \"http://10.0.0.1:80/\"]";
+    for (settings, path, part) in [
+        ("nodes = \"wss://livekit.example.com\"", "livekit.nodes", "dns:livekit-headless:7880"),
+        ("nodes = [\"http://10.0.0.1\", \"dns:livekit\"]", "livekit.nodes[1]", "this is `dns:livekit`"),
+        ("min_nodes = 0", "livekit.min_nodes", "at least 1"),
+        ("min_nodes = 2", "livekit.min_nodes", "which is 1"),
+        ("probe_interval = \"1ms\"\nprobe_timeout = \"1ms\"", "livekit.probe_interval", "at least 100ms"),
+        ("probe_timeout = \"16s\"", "livekit.probe_timeout", "longer than probe_interval"),
+        ("probe_timeout = \"1ms\"", "livekit.probe_timeout", "at least 10ms"),
+        ("node_restart_timeout = \"0s\"", "livekit.node_restart_timeout", "at least 1s"),
+        ("proof = \"none\"", "livekit.proof", "\"required\" or \"disabled\""),
+    ] {
+        let settings =
+            if settings.starts_with("nodes") { settings.to_owned() } else { format!("{node}\n{settings}") };
+        let all = problems(&asking(&settings));
+        let found = all.iter().any(|one| one.path == path && one.sentence.contains(part));
+        assert!(found, "{settings}: {all:?}");
+    }
+}
+
+#[test]
+fn each_setting_about_nodes_needs_a_restart() {
+    let all = "nodes = \"http://10.0.0.1\"\nprobe_interval = \"9s\"\nprobe_timeout = \"1s\"\nnode_restart_timeout = \"1h\"\nmin_nodes = 1";
+    for (from, to, path) in [
+        ("http://10.0.0.1", "http://10.0.0.2", "livekit.nodes"),
+        ("\"9s\"", "\"8s\"", "livekit.probe_interval"),
+        ("\"1s\"", "\"2s\"", "livekit.probe_timeout"),
+        ("\"1h\"", "\"2h\"", "livekit.node_restart_timeout"),
+    ] {
+        let reload = diff(&sound(&asking(all)), &sound(&asking(&all.replace(from, to))));
+        assert_eq!(reload.needs_restart, [path]);
+    }
+    let names = |min| asking(&format!("nodes = \"dns:livekit:7880\"\nmin_nodes = {min}"));
+    assert_eq!(diff(&sound(&names(1)), &sound(&names(2))).needs_restart, ["livekit.min_nodes"]);
+}
+
+#[test]
+fn without_proof_firings_lie_further_apart() {
+    // activation_lead + overlap + 2 x clock_skew are 24h6m, and publish_delay and another skew 10m30s more.
+    let period = "rotation_period = \"24h10m\"";
+    let asked =
+        asking("nodes = \"http://10.0.0.1\"").replace("\"default\"", &format!("\"default\"\n{period}"));
+    sound(&asked);
+    let sentence = problem(&keyset_with(period)).sentence;
+    assert!(sentence.contains("publish_delay"), "{sentence}");
+    let sentence = problem(&asked.replace("24h10m", "24h5m")).sentence;
+    assert!(!sentence.contains("publish_delay"), "{sentence}");
+}
+
+#[test]
+fn dev_asks_the_livekit_that_it_is_told_of() {
+    let dev = Dev {
+        livekit: Some("http://127.0.0.1:7880".to_owned()),
+        restart: Some("pkill -f \"livekit-server\"; true".to_owned()),
+        ..Dev::default()
+    };
+    let config = sound(&dev.text().expect("a text"));
+    let Proof::Required(fleet) = &config.livekit.proof else { panic!("it asks") };
+    assert_eq!(fleet.settings.nodes[0].as_str(), "http://127.0.0.1:7880");
+    let PublisherConfig::KeyFile(file) = &config.publish[0] else { panic!("a key file") };
+    let restart = file.restart.as_ref().expect("a restart");
+    assert_eq!(restart.program.argv, ["sh", "-c", "pkill -f \"livekit-server\"; true"]);
+    assert_eq!(sound(&Dev::default().text().expect("a text")).livekit.proof, Proof::Disabled);
 }
 
 const VAULT: &str = r#"[store.vault]

@@ -44,8 +44,7 @@ fn settings() -> BTreeMap<String, String> {
 
 #[test]
 fn the_examples_have_no_mistakes_and_no_surprising_warnings() {
-    let expected =
-        [("both.toml", &["storage", "proof"][..]), ("rotator.toml", &["proof"]), ("signer.toml", &[])];
+    let expected = [("both.toml", &["storage"][..]), ("rotator.toml", &[]), ("signer.toml", &[])];
     for (name, warned) in expected {
         let (path, text) = file(&format!("config/{name}"));
         let config = Config::parse(&text, &path).unwrap_or_else(|errors| panic!("{errors}"));

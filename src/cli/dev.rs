@@ -46,6 +46,12 @@ pub struct Options {
     /// Serve metrics at this address [default: 127.0.0.1:7899]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
+    /// Ask the livekit-server at this address which keys it knows, like http://127.0.0.1:7880 [default: ask none]
+    #[arg(long, value_name = "URL")]
+    pub livekit: Option<String>,
+    /// Restart it with this shell command when it is to read its keys anew
+    #[arg(long, value_name = "CMD", requires = "livekit")]
+    pub restart: Option<String>,
 }
 
 /// Runs the command, on threads of its own: not within another runtime.
@@ -87,6 +93,8 @@ fn configure(dir: &Path, options: &Options) -> Result<Config, Failure> {
         revision: clock::now().as_millis().unsigned_abs(),
         rotate_every: options.rotate_every,
         metrics: options.metrics.or_else(another_address),
+        livekit: options.livekit.clone(),
+        restart: options.restart.clone(),
     };
     let text = dev.text().map_err(|error| Failure::misuse(format!("--rotate-every: {error}")))?;
     let path = dir.join("keyd.toml");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use livekit_keyd_core::duration;
 
 /// What `dev` lets be chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dev {
     /// The only caller: whoever started it.
     pub uid: u32,
@@ -17,6 +17,10 @@ pub struct Dev {
     pub rotate_every: Option<Duration>,
     /// Where metrics are served; the usual place if left out.
     pub metrics: Option<SocketAddr>,
+    /// The livekit-server that is asked whether it accepts a key, by its address; none is if left out.
+    pub livekit: Option<String>,
+    /// What a shell restarts it with.
+    pub restart: Option<String>,
 }
 
 /// A rotation more often than this leaves no time for the life of a token.
@@ -88,6 +92,7 @@ impl Dev {
             None => (Pace::CALM, String::new()),
         };
         let metrics = self.metrics.map(|address| format!("\n[metrics]\nlisten = \"{address}\"\n"));
+        let (proof, restart) = (self.proof(), self.restart());
         let (uid, revision, metrics) = (self.uid, self.revision, metrics.unwrap_or_default());
         let [overlap, max_token_ttl, activation_lead, clock_skew, refresh_interval] =
             [pace.overlap, pace.max_token_ttl, pace.activation_lead, pace.clock_skew, pace.refresh_interval]
@@ -100,8 +105,7 @@ config_revision = {revision}
 state_dir = "state"
 
 [livekit]
-# LiveKit is not asked whether it accepts a key.
-proof = "disabled"
+{proof}
 
 [store]
 kind = "file"
@@ -120,7 +124,7 @@ refresh_interval = "{refresh_interval}"
 [[publish]]
 kind = "key_file"
 path = "keys.yaml"
-
+{restart}
 [sign]
 socket = "sign.sock"
 socket_mode = "0600"
@@ -138,4 +142,22 @@ allowed_grants = ["*"]
 "#
         ))
     }
+    fn proof(&self) -> String {
+        match &self.livekit {
+            Some(node) => {
+                format!("nodes = [{}]\nprobe_interval = \"1s\"\nprobe_timeout = \"1s\"", quoted(node))
+            }
+            None => "# LiveKit is not asked whether it accepts a key.\nproof = \"disabled\"".to_owned(),
+        }
+    }
+
+    fn restart(&self) -> String {
+        let restart = |command: &String| format!("restart = [\"sh\", \"-c\", {}]\n", quoted(command));
+        self.restart.as_ref().map(restart).unwrap_or_default()
+    }
+}
+
+/// As TOML takes it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }

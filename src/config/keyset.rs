@@ -43,11 +43,12 @@ impl Section {
     }
 }
 
-pub(super) fn read(root: &mut Reader<'_>) -> Result<Vec<Section>, Reported> {
+/// `proven`: nodes are asked which keys they know, so that no time has to pass instead.
+pub(super) fn read(root: &mut Reader<'_>, proven: bool) -> Result<Vec<Section>, Reported> {
     let context = root.context;
     let mut all: Vec<Result<Section, Reported>> = Vec::new();
     for table in root.tables("keyset") {
-        let section = table.and_then(keyset).and_then(|section| {
+        let section = table.and_then(|table| keyset(table, proven)).and_then(|section| {
             let earlier = all.iter().flatten().map(|other| &other.name);
             check_new(context, "keyset", &section.name, earlier)?;
             Ok(section)
@@ -60,11 +61,11 @@ pub(super) fn read(root: &mut Reader<'_>) -> Result<Vec<Section>, Reported> {
     all.into_iter().collect()
 }
 
-fn keyset(mut section: Reader<'_>) -> Result<Section, Reported> {
+fn keyset(mut section: Reader<'_>, proven: bool) -> Result<Section, Reported> {
     let name = section.required::<Name>("name", "name the keyset, like \"default\"");
     let path = section.optional::<StorePath>("path");
     let mode = section.or("mode", Mode::Managed);
-    let rules = rules(&mut section);
+    let rules = rules(&mut section, proven);
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
     for later in ["publish_client", "on_change"] {
         section.refuse(later, "client credentials are published by a later version: take this out");
@@ -81,7 +82,7 @@ fn keyset(mut section: Reader<'_>) -> Result<Section, Reported> {
     Ok(Section { name, path, rules: rules?, allowed_grants })
 }
 
-fn rules(section: &mut Reader<'_>) -> Result<Rules, Reported> {
+fn rules(section: &mut Reader<'_>, proven: bool) -> Result<Rules, Reported> {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let max_token_ttl = section.or("max_token_ttl", minutes(60));
     let clock_skew = section.or("clock_skew", Duration::from_secs(30));
@@ -116,11 +117,11 @@ fn rules(section: &mut Reader<'_>) -> Result<Rules, Reported> {
     let long_enough = check_overlap(context, &rules, &overlap.spot);
     let rotation = rotation?;
     let rules = Rules { rotation: rotation.value, ..rules };
-    let far_enough = check_firings(context, &rules, &rotation.spot);
+    let far_enough = check_firings(context, &rules, proven, &rotation.spot);
     long_enough.and(far_enough).and(offline).and(rotation_window).map(|_| rules)
 }
 
-fn at_least(
+pub(super) fn at_least(
     context: &Context<'_>,
     written: Result<Written<Duration>, Reported>,
     least: Duration,
@@ -194,14 +195,19 @@ fn check_overlap(context: &Context<'_>, rules: &Rules, spot: &Spot) -> Result<()
 }
 
 /// Else a rotation would begin before the last one has ended.
-fn check_firings(context: &Context<'_>, rules: &Rules, spot: &Spot) -> Result<(), Reported> {
+fn check_firings(context: &Context<'_>, rules: &Rules, proven: bool, spot: &Spot) -> Result<(), Reported> {
     let closest = rules.rotation.schedule().ok().and_then(|schedule| schedule.closest());
-    let shortest = rules.shortest_rotation(false);
+    let shortest = rules.shortest_rotation(proven);
+    let sum = if proven {
+        "activation_lead + overlap + 2 x clock_skew"
+    } else {
+        "activation_lead + overlap + 3 x clock_skew + publish_delay"
+    };
     match closest {
         Some(closest) if closest <= shortest => Err(context.report(
             spot,
             format!(
-                "fires as closely as {} apart, and a rotation takes up to {} (activation_lead + overlap + 3 x clock_skew + publish_delay): rotate less often or lower these",
+                "fires as closely as {} apart, and a rotation takes up to {} ({sum}): rotate less often or lower these",
                 duration::format(closest),
                 duration::format(shortest)
             ),

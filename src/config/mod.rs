@@ -38,7 +38,7 @@ use toml::de::{DeTable, DeValue};
 pub use self::caller::CallerConfig;
 pub use self::issuer::IssuerConfig;
 pub use self::keyset::KeysetConfig;
-pub use self::livekit::{LiveKitConfig, Proof};
+pub use self::livekit::{FleetConfig, LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, Place, Problem};
 pub use self::publish::{
@@ -231,7 +231,8 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
     let state_dir = root.optional::<PathBuf>("state_dir");
     let livekit = livekit::read(&mut root, !matches!(&role, Ok(role) if role.value == Role::Signer));
     let store = store::read(&mut root);
-    let keysets = keyset::read(&mut root);
+    let proven = livekit.as_ref().is_ok_and(livekit::Section::asks_nodes);
+    let keysets = keyset::read(&mut root, proven);
     let publish = publish::read(&mut root);
     // A wrong one is reported already, and must not hide what else is wrong.
     let drain = drain_timeout.as_ref().map_or(Duration::ZERO, |written| written.value);

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use super::{Config, KeysetConfig, LiveKitConfig, LogConfig, PublisherConfig, SignConfig};
+use super::{
+    Config, FleetConfig, KeysetConfig, LiveKitConfig, LogConfig, Proof, PublisherConfig, SignConfig,
+};
 use crate::api::server::Limits;
 use crate::api::socket::SocketPlace;
+use crate::fleet::FleetSettings;
 
 /// A part of the configuration that a running process can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,7 +121,20 @@ fn compare_livekit(reload: &mut Reload, old: &LiveKitConfig, new: &LiveKitConfig
     let LiveKitConfig { url, path, proof } = old;
     reload.change(Part::Rules, *url != new.url);
     reload.restart("livekit.path", *path != new.path);
-    reload.restart("livekit.proof", *proof != new.proof);
+    match (proof, &new.proof) {
+        (Proof::Required(old), Proof::Required(new)) => compare_fleet(reload, old, new),
+        (old, new) => reload.restart("livekit.proof", old != new),
+    }
+}
+
+fn compare_fleet(reload: &mut Reload, old: &FleetConfig, new: &FleetConfig) {
+    let FleetConfig { settings, min_nodes, node_restart_timeout } = old;
+    let FleetSettings { nodes, probe_interval, probe_timeout } = settings;
+    reload.restart("livekit.nodes", *nodes != new.settings.nodes);
+    reload.restart("livekit.min_nodes", *min_nodes != new.min_nodes);
+    reload.restart("livekit.probe_interval", *probe_interval != new.settings.probe_interval);
+    reload.restart("livekit.probe_timeout", *probe_timeout != new.settings.probe_timeout);
+    reload.restart("livekit.node_restart_timeout", *node_restart_timeout != new.node_restart_timeout);
 }
 
 fn compare_sign(reload: &mut Reload, old: &SignConfig, new: &SignConfig) {

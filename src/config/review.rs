@@ -149,9 +149,17 @@ fn rotation(keyset: &str, rules: &Rules) -> Finding {
     Finding::pass("rotation", format!("keyset `{keyset}` changes its key {when}"))
 }
 
-/// A standing warning: nobody asks the nodes.
+/// Not to ask the nodes is worth a standing warning.
 fn proof(config: &Config) -> Finding {
-    match config.livekit.proof {
+    match &config.livekit.proof {
+        Proof::Required(fleet) => Finding::pass(
+            "proof",
+            format!(
+                "no key signs before each LiveKit node accepts it, of {} or more that are asked every {}",
+                fleet.min_nodes,
+                duration::format(fleet.settings.probe_interval)
+            ),
+        ),
         Proof::Disabled => Finding::warn(
             "proof",
             "no LiveKit node is asked whether it accepts a key (livekit.proof = \"disabled\"): publish_delay after a change of the key file it is taken for granted, so restart every node within that time",

@@ -22,6 +22,11 @@ impl Keyset {
         format!("{}/standby", self.path)
     }
 
+    /// Where dependents that read one key find it.
+    pub fn client_path(&self) -> String {
+        format!("{}/client", self.path)
+    }
+
     /// Where the secret of one standby lies.
     pub fn standby_path(&self, id: &KeyId) -> String {
         format!("{}/standby/{id}", self.path)

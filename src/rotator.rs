@@ -29,7 +29,7 @@ pub use rollout::Deployment;
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
 use crate::keyset::Keyset;
-use crate::publish::Publisher;
+use crate::publish::{ClientPublisher, PublishError, Publisher};
 use crate::random;
 use crate::signer::Signer;
 use crate::store::Store;
@@ -59,6 +59,8 @@ pub struct Rotator {
     pub signers: Arc<BTreeMap<String, Arc<Signer>>>,
     /// Where LiveKit reads.
     pub publishers: Vec<Publisher>,
+    /// Client credentials by keyset, where they are published.
+    pub clients: BTreeMap<String, ClientPublisher>,
     /// The nodes, where it is by their own answers that it is known whether they know a key.
     pub deployment: Option<Deployment>,
     /// What is wrong now.
@@ -97,11 +99,17 @@ impl Rotator {
             keysets,
             signers,
             publishers,
+            clients: BTreeMap::new(),
             deployment,
             conditions,
             metrics,
             state: State::default(),
         }
+    }
+
+    /// With the client credentials that it publishes, by keyset.
+    pub fn with_clients(self, clients: BTreeMap<String, ClientPublisher>) -> Rotator {
+        Rotator { clients, ..self }
     }
 
     /// Works until told to stop.
@@ -191,19 +199,21 @@ impl Rotator {
     /// What the store still has of older publications is destroyed.
     async fn tidy(&self) {
         let mut findings = Vec::new();
+        let mut report = |name: &str, tidied: Result<(), PublishError>| {
+            let Err(error) = tidied else { return };
+            findings.push(Finding {
+                keyset: None,
+                kind: "OldPublicationsLeft",
+                degraded: true,
+                reason: name.to_owned(),
+                message: format!("older publications of `{name}` are still in the store: {error}"),
+            });
+        };
         for publisher in &self.publishers {
-            if let Err(error) = publisher.tidy().await {
-                findings.push(Finding {
-                    keyset: None,
-                    kind: "OldPublicationsLeft",
-                    degraded: true,
-                    reason: publisher.name().to_owned(),
-                    message: format!(
-                        "older publications of `{}` are still in the store: {error}",
-                        publisher.name()
-                    ),
-                });
-            }
+            report(publisher.name(), publisher.tidy().await);
+        }
+        for client in self.clients.values() {
+            report(client.name(), client.tidy().await);
         }
         self.conditions.replace("tidy", findings);
     }
@@ -247,9 +257,9 @@ fn findings(plan: &Plan) -> Vec<Finding> {
 
 fn failure(step: &Step, message: String) -> Finding {
     let (keyset, subject) = match &step.action {
-        plan::Action::Save { keyset, .. } | plan::Action::Purge { keyset, .. } => {
-            (Some(keyset.clone()), keyset.as_str())
-        }
+        plan::Action::Save { keyset, .. }
+        | plan::Action::Purge { keyset, .. }
+        | plan::Action::PublishClient { keyset, .. } => (Some(keyset.clone()), keyset.as_str()),
         plan::Action::Publish { publisher, .. } | plan::Action::Restart { publisher, .. } => {
             (None, publisher.as_str())
         }
@@ -268,7 +278,9 @@ fn log_done(step: &Step) {
             tracing::info!(keyset, key, rule, "done: {}", step.why);
         }
         plan::Action::Publish { publisher, .. } => tracing::info!(publisher, rule, "done: {}", step.why),
-        plan::Action::Purge { keyset, .. } => tracing::info!(keyset, rule, "done: {}", step.why),
+        plan::Action::Purge { keyset, .. } | plan::Action::PublishClient { keyset, .. } => {
+            tracing::info!(keyset, rule, "done: {}", step.why);
+        }
         plan::Action::Roll { .. } => tracing::info!(rule, "done: {}", step.why),
         plan::Action::Restart { publisher, node, generation } => {
             tracing::info!(publisher, node, generation, rule, "begun: {}", step.why);

@@ -27,7 +27,7 @@ use crate::keyset_metrics::KeysetMetrics;
 use crate::logging;
 use crate::marks::Marks;
 use crate::metrics::{KeyMetrics, SignMetrics};
-use crate::publish::{Publisher, StorePublisher};
+use crate::publish::{ClientPublisher, Publisher, StorePublisher};
 use crate::refresher::Refresher;
 use crate::rotator::{Rotator, RotatorMetrics};
 use crate::signer::Signer;
@@ -206,7 +206,7 @@ impl Parts {
             config::Proof::Disabled => None,
             config::Proof::Required(fleet) => Some(nodes::deployment(config, fleet, registry)?),
         };
-        Ok(Arc::new(Rotator::new(
+        let rotator = Rotator::new(
             Arc::clone(&self.store),
             Arc::clone(&self.keysets),
             Arc::clone(&self.signers),
@@ -214,7 +214,18 @@ impl Parts {
             deployment,
             Arc::clone(&self.conditions),
             RotatorMetrics::register(registry).map_err(because)?,
-        )))
+        );
+        Ok(Arc::new(rotator.with_clients(self.clients(config))))
+    }
+
+    /// The client credentials that are published, by keyset.
+    fn clients(&self, config: &Config) -> BTreeMap<String, ClientPublisher> {
+        let client = |config: &config::KeysetConfig| {
+            let (keyset, on_change) = (&config.keyset, config.client.clone()?.on_change);
+            let client = ClientPublisher::new(Arc::clone(&self.store), keyset, on_change);
+            Some((keyset.name.clone(), client))
+        };
+        config.keysets.iter().filter_map(client).collect()
     }
 
     /// The store's own, and those of the configuration.

@@ -158,7 +158,9 @@ fn one_mistake_in_a_keyset_is_one_sentence_at_its_place() {
         ),
         ("rotation_period = \"7d\"\ntimezone = \"UTC\"", "timezone", "take it out"),
         ("rotation_schedule = \"0 3 * * 1\"\ntimezone = \"Europe/Berln\"", "timezone", "Europe/Berlin"),
-        ("publish_client = true", "publish_client", "later version"),
+        ("publish_client = \"yes\"", "publish_client", "true or false"),
+        ("on_change = [\"restart-egress\"]", "on_change", "publish_client = true"),
+        ("publish_client = true\non_change = []", "on_change", "names no program"),
     ] {
         let problem = problem(&keyset_with(line));
         assert_eq!(problem.path, format!("keyset[0].{path}"), "{line}");

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod bound;
+mod client;
 mod commit;
 mod erase;
 mod fleet;
@@ -28,6 +29,7 @@ mod view;
 use std::time::Duration;
 
 pub use alarm::{Alarm, AlarmKind};
+pub use client::ClientKey;
 pub use fleet::{Answer, Fleet, Node, Order, Restarter, Verdict};
 pub use observed::Observed;
 pub use proof::Proof;
@@ -88,6 +90,7 @@ pub fn plan(world: &World) -> Plan {
         prove::standbys(&view, &mut plan);
         replace::compromised(&view, &mut plan);
         commit::next_key(&view, &mut plan);
+        client::follows(&view, &mut plan);
         retire::ended(&view, &mut plan);
         replenish::standbys(&view, &mut plan);
         erase::retired(&view, &mut plan);

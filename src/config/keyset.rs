@@ -9,12 +9,14 @@ use livekit_keyd_core::schedule::ScheduleError;
 use toml::de::DeValue;
 
 use super::caller::values;
+use super::command;
 use super::livekit::Section as LiveKit;
 use super::name::{Name, check_new};
 use super::paths::StorePath;
 use super::reader::{Context, Reader, Reported, Spot, Written};
 use super::setting::{Setting, one_of};
 use crate::keyset::Keyset;
+use crate::publish::Program;
 
 /// A keyset as it was configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,15 @@ pub struct KeysetConfig {
     pub keyset: Keyset,
     /// What its tokens may grant; `None` for anything.
     pub allowed_grants: Option<Vec<GrantPattern>>,
+    /// Whether dependents that read one key are given it, and told.
+    pub client: Option<ClientConfig>,
+}
+
+/// The key that dependents read which need only one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// Run after it has changed.
+    pub on_change: Option<Program>,
 }
 
 /// As it was written, with the places that other sections are compared with.
@@ -31,6 +42,7 @@ pub(super) struct Section {
     pub(super) path: Written<StorePath>,
     rules: Rules,
     allowed_grants: Option<Vec<GrantPattern>>,
+    client: Option<ClientConfig>,
 }
 
 impl Section {
@@ -39,7 +51,7 @@ impl Section {
         let rules = Rules { server_url: livekit.url().map(str::to_owned), ..self.rules };
         let path = self.path.value.into_string();
         let keyset = Keyset { name: self.name.value.0, path, rules, revision };
-        KeysetConfig { keyset, allowed_grants: self.allowed_grants }
+        KeysetConfig { keyset, allowed_grants: self.allowed_grants, client: self.client }
     }
 }
 
@@ -67,9 +79,7 @@ fn keyset(mut section: Reader<'_>, proven: bool) -> Result<Section, Reported> {
     let mode = section.or("mode", Mode::Managed);
     let rules = rules(&mut section, proven);
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
-    for later in ["publish_client", "on_change"] {
-        section.refuse(later, "client credentials are published by a later version: take this out");
-    }
+    let client = client(&mut section);
     let spot = section.spot_of("path");
     section.finish();
     mode?;
@@ -79,7 +89,25 @@ fn keyset(mut section: Reader<'_>, proven: bool) -> Result<Section, Reported> {
         spot,
     });
     let allowed_grants = allowed_grants?.map(|all| values(Some(all)));
-    Ok(Section { name, path, rules: rules?, allowed_grants })
+    Ok(Section { name, path, rules: rules?, allowed_grants, client: client? })
+}
+
+fn client(section: &mut Reader<'_>) -> Result<Option<ClientConfig>, Reported> {
+    let published = section.or("publish_client", false);
+    let on_change = command::argv(section, "on_change", None);
+    let limit = section.or("on_change_timeout", Duration::from_secs(300));
+    let (published, on_change, limit) = (published?, on_change?, limit?);
+    if published.value {
+        let on_change = on_change.map(|argv| Program { argv: argv.value, limit: limit.value });
+        return Ok(Some(ClientConfig { on_change }));
+    }
+    match on_change {
+        Some(command) => {
+            let sentence = "is run when the client credentials have changed, which are not published: write publish_client = true, or take this out";
+            Err(section.context.report(&command.spot, sentence))
+        }
+        None => Ok(None),
+    }
 }
 
 fn rules(section: &mut Reader<'_>, proven: bool) -> Result<Rules, Reported> {

@@ -7,6 +7,7 @@
 
 mod account;
 mod caller;
+mod command;
 pub mod dev;
 mod issuer;
 mod json;
@@ -37,7 +38,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use self::caller::CallerConfig;
 pub use self::issuer::IssuerConfig;
-pub use self::keyset::KeysetConfig;
+pub use self::keyset::{ClientConfig, KeysetConfig};
 pub use self::livekit::{FleetConfig, LiveKitConfig, Proof};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, Place, Problem};

@@ -314,6 +314,11 @@ impl<'a> Reader<'a> {
         Spot { offset: found.span().start, path: join(&self.spot.path, name) }
     }
 
+    /// Where a key stands, or would.
+    pub(super) fn place_of(&self, name: &str) -> Spot {
+        self.find(name).map_or_else(|| self.spot_of(name), |found| self.spot_at(name, found))
+    }
+
     /// Where a key would stand: at its table.
     pub(super) fn spot_of(&self, name: &str) -> Spot {
         Spot { offset: self.spot.offset, path: join(&self.spot.path, name) }

@@ -159,7 +159,7 @@ fn compare_socket(reload: &mut Reload, section: &str, old: &SocketPlace, new: &S
 /// Keysets are known by their names; their order means nothing.
 fn compare_keysets(reload: &mut Reload, old: &[KeysetConfig], new: &[KeysetConfig]) {
     let find = |all: &[KeysetConfig], name: &str| all.iter().find(|one| one.keyset.name == name).cloned();
-    for KeysetConfig { keyset, allowed_grants } in old {
+    for KeysetConfig { keyset, allowed_grants, client } in old {
         let named = format!("keyset `{}`", keyset.name);
         let Some(other) = find(new, &keyset.name) else {
             reload.restart(&format!("{named} (gone)"), true);
@@ -167,6 +167,11 @@ fn compare_keysets(reload: &mut Reload, old: &[KeysetConfig], new: &[KeysetConfi
         };
         reload.restart(&format!("{named}.path"), keyset.path != other.keyset.path);
         reload.change(Part::Rules, keyset.rules != other.keyset.rules);
+        reload.restart(&format!("{named}.publish_client"), client.is_some() != other.client.is_some());
+        reload.restart(
+            &format!("{named}.on_change"),
+            client.is_some() && other.client.is_some() && *client != other.client,
+        );
         reload.change(Part::AllowedGrants, *allowed_grants != other.allowed_grants);
     }
     for added in new.iter().filter(|one| find(old, &one.keyset.name).is_none()) {

@@ -58,11 +58,32 @@ pub fn review(config: &Config) -> Vec<Finding> {
     findings.extend(exposure::review(config));
     if config.role.rotates() {
         findings.extend(keysets.iter().map(|config| rotation(&config.keyset.name, &config.keyset.rules)));
+        findings.extend(keysets.iter().filter_map(dependents));
         findings.push(proof(config));
         findings.push(revision(config));
     }
     findings.push(memory(config));
     findings
+}
+
+/// Who reads the client credentials makes tokens by itself, of a length that nobody here decides.
+fn dependents(config: &KeysetConfig) -> Option<Finding> {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    let (name, overlap) = (&config.keyset.name, config.keyset.rules.overlap);
+    config.client.as_ref()?;
+    Some(if overlap < LONGEST {
+        let why = format!(
+            "dependents read a key of keyset `{name}`, and LiveKit's egress, ingress and SIP make tokens of {} with it: an overlap of {} ends before they do",
+            duration::format(LONGEST),
+            duration::format(overlap)
+        );
+        Finding::warn("dependents", why)
+    } else {
+        Finding::pass(
+            "dependents",
+            format!("keyset `{name}` keeps a key for as long as LiveKit's own services need it"),
+        )
+    })
 }
 
 fn storage(config: &Config) -> Finding {

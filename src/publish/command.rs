@@ -106,7 +106,7 @@ impl CommandPublisher {
         there: &Publication,
         wanted: &Publication,
     ) -> Result<(), PublishError> {
-        if let Some(outcome) = self.0.job.outcome().await {
+        if let Some((_, outcome)) = self.0.job.outcome().await {
             return outcome;
         }
         let (record, expected) = self.0.kept.read::<Record>().await?;
@@ -153,7 +153,7 @@ impl CommandPublisher {
             began_at: clock::now(),
         };
         let version = self.0.kept.write(&Record { held, pending: Some(pending) }, expected).await?;
-        let inner = Arc::clone(&self.0);
+        let (inner, of) = (Arc::clone(&self.0), operation.clone());
         tracing::info!(publisher = inner.name, operation, "running {}", inner.publish);
         let work = async move {
             let input = Input {
@@ -166,7 +166,7 @@ impl CommandPublisher {
             let record = Record { held: Stored::new(&wanted), pending: None };
             inner.kept.write(&record, Expected::Version(version)).await.map(|_| ())
         };
-        self.0.job.run(work).await
+        self.0.job.run(of, work).await
     }
 
     fn unreadable(&self, why: &str) -> PublishError {

@@ -26,18 +26,19 @@ pub(super) struct Job(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    running: Option<JoinHandle<Outcome>>,
+    running: Option<(String, JoinHandle<Outcome>)>,
     failures: u32,
     /// Until when it is left alone, and why.
     pause: Option<(Instant, String)>,
 }
 
 impl Job {
-    /// What became of what runs or ran last: `None` if nothing stands in the way of a new run.
-    pub(super) async fn outcome(&self) -> Option<Outcome> {
+    /// What became of the operation that was begun last: `None` if nothing stands in the way of a new run.
+    pub(super) async fn outcome(&self) -> Option<(String, Outcome)> {
         let mut state = self.0.lock().await;
-        if state.running.is_some() {
-            return Some(state.wait().await);
+        if let Some((operation, _)) = &state.running {
+            let operation = operation.clone();
+            return Some((operation, state.wait().await));
         }
         let (until, why) = state.pause.as_ref()?;
         let left = until.saturating_duration_since(Instant::now());
@@ -45,20 +46,25 @@ impl Job {
             return None;
         }
         let left = duration::format(Duration::from_secs(left.as_secs() + 1));
-        Some(Err(PublishError::Failed(format!("{why}; it is tried again within {left}"))))
+        let waits = PublishError::Failed(format!("{why}; it is tried again within {left}"));
+        Some((String::new(), Err(waits)))
     }
 
     /// Begins, and waits a little for the end.
-    pub(super) async fn run(&self, work: impl Future<Output = Outcome> + Send + 'static) -> Outcome {
+    pub(super) async fn run(
+        &self,
+        operation: String,
+        work: impl Future<Output = Outcome> + Send + 'static,
+    ) -> Outcome {
         let mut state = self.0.lock().await;
-        state.running = Some(tokio::spawn(work));
+        state.running = Some((operation, tokio::spawn(work)));
         state.wait().await
     }
 }
 
 impl State {
     async fn wait(&mut self) -> Outcome {
-        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some((_, running)) = &mut self.running else { return Ok(()) };
         let Ok(ended) = tokio::time::timeout(PATIENCE, running).await else {
             return Err(PublishError::UnderWay);
         };

@@ -18,7 +18,7 @@ use super::{PublishError, yaml};
 use crate::atomic_file::{self, Owner};
 
 /// How long another process may hold the lock, which takes a few milliseconds.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// A key file on this machine.
@@ -166,6 +166,17 @@ mod tests {
         file.replace(&nothing, &holding("APIa")).expect("written");
         assert!(matches!(file.replace(&nothing, &holding("APIb")), Err(PublishError::Changed)));
         assert_eq!(file.read().expect("readable"), holding("APIa"));
+    }
+
+    #[test]
+    fn a_lock_that_nobody_releases_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(folder.path());
+        let lock = file.lock().expect("nobody has it");
+        let error = file.replace(&Publication::default(), &holding("APIa")).expect_err("it is held");
+        assert!(error.to_string().contains("locked by another process"), "{error}");
+        drop(lock);
+        file.replace(&Publication::default(), &holding("APIa")).expect("it was released");
     }
 
     #[test]

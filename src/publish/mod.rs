@@ -1,5 +1,6 @@
 //! Where LiveKit reads its keys: each place is derived from the documents, and put right when it is not so.
 
+mod client;
 mod command;
 mod job;
 mod kept;
@@ -15,6 +16,7 @@ use std::fmt;
 
 use livekit_keyd_core::plan::{Publication, Restarter};
 
+pub use client::ClientPublisher;
 pub use command::CommandPublisher;
 pub use key_file::KeyFile;
 pub use kubernetes::KubernetesSecret;

@@ -275,13 +275,21 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_leaves_running_lives_on() {
-        let script = "(sleep 0.5; echo later; exec sleep 1000) & echo $! >&2; exit 1";
-        let error = shell(script, LONG).run(Input::default()).await.expect_err("it ends with 1");
-        let left = error.rsplit(' ').next().expect("its number").to_owned();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(is_alive(&left), "it was killed, or died of a closed pipe: {error}");
-        let pid = left.parse().ok().and_then(Pid::from_raw).expect("a number");
-        rustix::process::kill_process(pid, Signal::KILL).expect("ended");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("wrote");
+        let script = format!(
+            "(until test -e {0}.go; do sleep 0.05; done; echo later && : > {0}) & exit 1",
+            file.display()
+        );
+        shell(&script, LONG).run(Input::default()).await.expect_err("it ends with 1");
+        std::fs::write(file.with_extension("go"), "").expect("written");
+        let writes = async {
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let wrote = tokio::time::timeout(Duration::from_secs(20), writes).await;
+        wrote.expect("it was killed, or died of a closed pipe");
     }
 
     #[tokio::test]

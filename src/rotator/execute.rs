@@ -51,15 +51,12 @@ impl Rotator {
                 let found =
                     found.ok_or_else(|| Failure::Failed(format!("there is no publisher `{publisher}`")))?;
                 tracing::info!(publisher, rule = Rule::Publish.as_str(), "publishing: {}", step.why);
-                let published = found.replace(there, wanted).await;
-                if !matches!(published, Err(PublishError::UnderWay)) {
-                    self.metrics.published(publisher, published.is_ok());
-                }
-                published.map_err(|error| match error {
-                    PublishError::Changed => Failure::Lost,
-                    PublishError::UnderWay => Failure::UnderWay,
-                    PublishError::Failed(sentence) => Failure::Failed(sentence),
-                })
+                self.published(publisher, found.replace(there, wanted).await)
+            }
+            Action::PublishClient { keyset, there, wanted } => {
+                let client = self.clients.get(keyset).ok_or(Failure::Lost)?;
+                tracing::info!(keyset, rule = Rule::Client.as_str(), "publishing: {}", step.why);
+                self.published(client.name(), client.replace(there, wanted).await)
             }
             Action::Roll { change } => {
                 let fleet = world.proof.fleet().ok_or(Failure::Lost)?;
@@ -73,6 +70,17 @@ impl Rotator {
                 self.purge(&keyset, versions, standby).await
             }
         }
+    }
+
+    fn published(&self, publisher: &str, published: Result<(), PublishError>) -> Result<(), Failure> {
+        if !matches!(published, Err(PublishError::UnderWay)) {
+            self.metrics.published(publisher, published.is_ok());
+        }
+        published.map_err(|error| match error {
+            PublishError::Changed => Failure::Lost,
+            PublishError::UnderWay => Failure::UnderWay,
+            PublishError::Failed(sentence) => Failure::Failed(sentence),
+        })
     }
 
     fn parts<'a>(

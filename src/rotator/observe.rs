@@ -61,7 +61,16 @@ impl Rotator {
             revision: keyset.revision,
             standby: BTreeMap::new(),
             versions: Versions::default(),
+            client: None,
         };
+        if let Some(client) = self.clients.get(&keyset.name) {
+            let read = client.read().await;
+            let since = self.since(client.name(), read.is_ok());
+            seen.client = Some(match read {
+                Ok(there) => Observed::Fresh(there),
+                Err(error) => Observed::Unknown { since, why: error.to_string() },
+            });
+        }
         let looked = self.look_at(keyset, signer, &mut seen).await;
         let since = self.since(&keyset.path, looked.is_ok());
         let why = match looked {

@@ -60,6 +60,7 @@ impl Rotator {
             revision: keyset.revision,
             standby,
             versions: livekit_keyd_core::plan::Versions { current: version, older: Vec::new() },
+            client: None,
         };
         let Some(document) = seen.document.fresh() else {
             return Err(Refusal::NoDocument(crate::documents::NoDocument::Absent));

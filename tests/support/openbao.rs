@@ -75,6 +75,12 @@ impl OpenBao {
             .unwrap_or_else(|error| panic!("OpenBao does not answer {method} {path}: {error}"))
     }
 
+    /// As [`OpenBao::call`], without a body, with another token.
+    pub(crate) fn call_as(&self, token: &str, method: &str, path: &str) -> Answer {
+        let api = Api { port: self.api.port, token: token.to_owned() };
+        api.call(method, path, &Value::Null).expect("OpenBao answers")
+    }
+
     /// As [`OpenBao::call`], for a call that must succeed; the answer's JSON.
     pub(crate) fn succeed(&self, method: &str, path: &str, body: &Value) -> Value {
         let answer = self.call(method, path, body);

@@ -2,7 +2,7 @@
 
 use super::proof::{Known, refused};
 use super::view::View;
-use super::{Plan, Rule};
+use super::{Plan, Rule, client};
 use crate::change::Change;
 
 pub(super) fn retired(view: &View, plan: &mut Plan) {
@@ -11,6 +11,10 @@ pub(super) fn retired(view: &View, plan: &mut Plan) {
         if let Some(hold) = document.hold_at(now) {
             let message = format!("{} could be erased; the keyset is on hold until {}", key.id, hold.until);
             plan.block(view, Rule::Erase, "hold", message, Some(hold.until));
+            continue;
+        }
+        if let Some(why) = client::still_given(view, &key.id) {
+            plan.block(view, Rule::Erase, "client", why, None);
             continue;
         }
         match refused(view, key) {

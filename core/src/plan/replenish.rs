@@ -37,7 +37,7 @@ pub(super) fn standbys(view: &View, plan: &mut Plan) {
         plan.block(view, Rule::Replenish, "hold", message, Some(hold.until));
         return;
     }
-    let next_retirement = document.published().filter_map(|key| retire::ends_at(document, key, now)).min();
+    let next_retirement = document.published().filter_map(|key| retire::ends_at(view, key)).min();
     let awaited =
         next_retirement.is_some() || document.published().any(|key| document.successor(key).is_some());
     let in_time = commit::next_commitment(view).is_none_or(|commitment| {

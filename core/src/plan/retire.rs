@@ -4,7 +4,7 @@
 //! serves both.
 
 use super::view::View;
-use super::{Plan, Rule, replenish};
+use super::{Plan, Rule, client, replenish};
 use crate::change::Change;
 use crate::document::Document;
 use crate::key::Key;
@@ -13,7 +13,10 @@ use crate::time::Time;
 pub(super) fn ended(view: &View, plan: &mut Plan) {
     let (document, now) = (view.document, view.now());
     for key in document.published() {
-        let Some(ends_at) = ends_at(document, key, now) else { continue };
+        let Some(ends_at) = ends_at(view, key) else {
+            awaits_dependents(view, key, plan);
+            continue;
+        };
         if now < ends_at {
             plan.foresee(view.name, ends_at, format!("{} is retired: its last token has expired", key.id));
             continue;
@@ -30,11 +33,26 @@ pub(super) fn ended(view: &View, plan: &mut Plan) {
     }
 }
 
-/// From when on a key may be taken out; never while nothing could sign in its place.
-pub(super) fn ends_at(document: &Document, key: &Key, now: Time) -> Option<Time> {
+/// From when on a key may be taken out; never while nothing could sign in its place, or while that is not known since
+/// dependents have not seen what does.
+pub(super) fn ends_at(view: &View, key: &Key) -> Option<Time> {
     if key.compromised_at.is_some() {
-        return Some(now);
+        return Some(view.now());
     }
+    Some(last_token_ends(view.document, key)?.max(client::releases(view, key).ok()?))
+}
+
+/// From when on no node takes a token that a signer made with a succeeded key.
+fn last_token_ends(document: &Document, key: &Key) -> Option<Time> {
     document.successor(key)?;
     key.not_after.map(|end| end + document.rules.clock_skew)
+}
+
+/// Says what a key waits for that could be taken out but for those who read the client credentials.
+fn awaits_dependents(view: &View, key: &Key, plan: &mut Plan) {
+    if last_token_ends(view.document, key).is_some_and(|end| end <= view.now())
+        && let Err(why) = client::releases(view, key)
+    {
+        plan.block(view, Rule::Retire, "client", format!("{} could be retired; {why}", key.id), None);
+    }
 }

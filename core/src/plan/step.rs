@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::client::ClientKey;
 use super::publication::Publication;
 use crate::change::Change;
 use crate::key::KeyId;
@@ -37,6 +38,8 @@ pub enum Rule {
     Erase,
     /// Publications follow the documents.
     Publish,
+    /// Dependents that read one key are given the newest.
+    Client,
     /// Nodes that do not know what is published are restarted.
     Roll,
     /// What the store still keeps of dead secrets is destroyed.
@@ -60,6 +63,7 @@ impl Rule {
             Rule::Abandon => "abandon",
             Rule::Erase => "erase",
             Rule::Publish => "publish",
+            Rule::Client => "client",
             Rule::Roll => "roll",
             Rule::Purge => "purge",
         }
@@ -101,6 +105,15 @@ pub enum Action {
         there: Publication,
         /// What shall be there.
         wanted: Publication,
+    },
+    /// Replace what dependents that read one key are given, or date it.
+    PublishClient {
+        /// The keyset.
+        keyset: String,
+        /// What was there: the write is refused if that has changed.
+        there: ClientKey,
+        /// What shall be there.
+        wanted: ClientKey,
     },
     /// Change who restarts which node.
     Roll {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::client::ClientKey;
 use super::observed::Observed;
 use super::proof::Proof;
 use super::publication::Publication;
@@ -38,6 +39,8 @@ pub struct KeysetWorld {
     pub standby: BTreeMap<KeyId, Standby>,
     /// The document's versions in the store.
     pub versions: Versions,
+    /// What dependents that read one key are given; `None` where nobody is.
+    pub client: Option<Observed<ClientKey>>,
 }
 
 impl KeysetWorld {

@@ -224,6 +224,7 @@ impl Rotator {
                 self.orders.borrow_mut().insert(*generation, until);
                 Outcome::Landed
             }
+            Action::PublishClient { .. } => unreachable!("nobody reads one key here"),
             Action::Purge { keyset, versions, standby } => {
                 if !versions.is_empty() {
                     let write = Write::Destroy { keyset: keyset.clone(), versions: versions.clone() };
@@ -415,6 +416,7 @@ impl Rotator {
             revision: Some(self.revision),
             standby,
             versions: Versions { current: version, older },
+            client: None,
         })
     }
 

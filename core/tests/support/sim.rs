@@ -433,6 +433,7 @@ impl Sim {
                     revision: Some(state.revision),
                     standby: standby.collect(),
                     versions: Versions { current: shelf.version(), older: Vec::new() },
+                    client: None,
                 };
                 Some((name.clone(), seen))
             });

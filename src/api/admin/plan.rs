@@ -31,7 +31,9 @@ fn report(plan: &Plan, at: Time) -> PlanReport {
 
 fn step(step: &Step) -> StepReport {
     let subject = match &step.action {
-        Action::Save { keyset, .. } | Action::Purge { keyset, .. } => keyset.as_str(),
+        Action::Save { keyset, .. } | Action::Purge { keyset, .. } | Action::PublishClient { keyset, .. } => {
+            keyset.as_str()
+        }
         Action::Publish { publisher, .. } => publisher,
         Action::Restart { publisher, node, .. } => node.as_ref().unwrap_or(publisher),
         Action::Roll { .. } => "nodes",

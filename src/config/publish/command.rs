@@ -21,7 +21,7 @@ pub struct CommandConfig {
 pub(super) fn read(mut section: Reader<'_>) -> Result<Placed, Reported> {
     let name = section.required::<Name>("name", "name what the command publishes to, like \"consul\"");
     let hint = "name the program that takes keys.yaml on its standard input, with its arguments: [\"/usr/local/bin/bring-keys\", \"--to\", \"livekit\"]";
-    let publish = nodes::argv(&mut section, "publish", Some(hint));
+    let publish = super::super::command::argv(&mut section, "publish", Some(hint));
     let timeout = section.or("timeout", Duration::from_secs(300));
     let restart = nodes::restart(&mut section);
     section.refuse(

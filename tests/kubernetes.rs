@@ -4,9 +4,13 @@
 
 mod support;
 
+use std::fs;
 use std::future::Future;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use livekit_keyd::publish::kubernetes::{Access, OPERATION};
@@ -17,8 +21,11 @@ use livekit_keyd_core::secret::Secret;
 use livekit_keyd_core::time::Time;
 use serde_json::{Value, json};
 use support::chart;
+use support::daemon::Daemon;
+use support::deployment::QUICK_RULES;
 use support::eventually::{PATIENCE, eventually};
 use support::kubernetes::Kubernetes;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 static KUBERNETES: LazyLock<Kubernetes> = LazyLock::new(Kubernetes::start);
@@ -286,6 +293,52 @@ fn without_rights_it_says_which() {
 }
 
 #[test]
+fn a_rotator_keeps_a_secret_and_says_when_it_may_not() {
+    let place = Place::with(&least("statefulset"));
+    place.publisher();
+    let Access::Kubeconfig(kubeconfig) = place.access() else { unexpected(&place.access()) };
+    let daemon = Daemon::start(&format!(
+        "role = \"rotator\"\n\
+         livekit.proof = \"disabled\"\n\
+         [store]\nkind = \"file\"\nfile.dir = \"{{dir}}/store\"\n\
+         [[keyset]]\nname = \"apps\"\nrotation_period = \"168h\"\n{QUICK_RULES}\
+         [[publish]]\nkind = \"kubernetes_secret\"\nnamespace = \"{}\"\nname = \"keys\"\nkubeconfig = {kubeconfig:?}\n",
+        place.namespace,
+    ));
+    daemon.init("apps");
+    let publisher = place.publisher();
+    let three = |what: &str| {
+        eventually(PATIENCE, what, || {
+            read(&publisher).vector.0.contains_key("apps") && read(&publisher).keys.len() == 3
+        });
+        read(&publisher)
+    };
+    let first = three("the keys are published");
+
+    place.delete("secrets/keys");
+    assert!(three("it is made anew").same_keys(&first));
+
+    place.patch(
+        "secrets/keys",
+        &json!({"stringData": {"keys.yaml": "APIforeign: \"of-somebody-else-who-wrote-it-here\"\n"}}),
+    );
+    eventually(PATIENCE, "the keys are back, and the stranger's is kept", || {
+        let there = read(&publisher);
+        there.keys.len() == 4 && there.keys[3].0 == KeyId::new("APIforeign")
+    });
+
+    let binding =
+        format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings/keyd", place.namespace);
+    KUBERNETES.succeed("DELETE", &binding, &Value::Null);
+    let says = || daemon.admin().get("/v1/status").1["conditions"].to_string();
+    eventually(PATIENCE, "the condition says what to allow", || {
+        says().contains("allow its account get, patch and create on the Secret `keys` alone")
+    });
+    KUBERNETES.create_binding(&place.namespace, "keyd");
+    eventually(PATIENCE, "the condition is gone", || !says().contains("allow its account"));
+}
+
+#[test]
 fn an_api_that_is_not_there_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = Access::Kubeconfig(folder.path().join("missing"));
@@ -357,4 +410,97 @@ fn a_pod_of_a_stateful_set_that_does_not_become_ready_is_reported() {
     assert!(error().contains("of 2 pods 1 are new and 1 are ready, and nothing has moved"), "{}", error());
     place.controller_says("statefulsets", 2, 2, &json!({}));
     run(publisher.restart(None, "restart-1")).expect("its pod is ready");
+}
+
+/// A kubeconfig in a folder for an API at this address, which asks for no credentials.
+fn kubeconfig_of(listener: &TcpListener) -> (Access, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kubeconfig");
+    let server = format!("http://{}", listener.local_addr().expect("an address"));
+    let kubeconfig = json!({
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": server}}],
+    });
+    fs::write(&path, kubeconfig.to_string()).expect("a kubeconfig is written");
+    (Access::Kubeconfig(path), folder)
+}
+
+/// Answers one request each, in their order, in the place of an API: for what cannot be made to happen in a real one
+/// at the moment that counts. What it was asked, in the end.
+fn answer(listener: TcpListener, answers: Vec<(u16, Value)>) -> JoinHandle<Vec<String>> {
+    let answer = move |(status, body): (u16, Value)| {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = vec![0; 65_536];
+        let length = stream.read(&mut request).expect("a request");
+        let (head, body) = ("content-type: application/json\r\nconnection: close", body.to_string());
+        write!(
+            stream,
+            "HTTP/1.1 {status} Scripted\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("an answer");
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    };
+    thread::spawn(move || answers.into_iter().map(answer).collect())
+}
+
+fn conflict() -> (u16, Value) {
+    (
+        409,
+        json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "message": "changed", "code": 409}),
+    )
+}
+
+/// A StatefulSet that has no pods and this mark.
+fn marked(version: &str, mark: &str) -> (u16, Value) {
+    let template = json!({"metadata": {"annotations": {OPERATION: mark}}});
+    let metadata = json!({"name": "livekit", "resourceVersion": version});
+    let spec = json!({"replicas": 0, "template": template});
+    (200, json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": spec}))
+}
+
+#[test]
+fn a_secret_is_written_on_the_version_that_was_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (access, _folder) = kubeconfig_of(&listener);
+    let metadata = json!({"name": "keys", "resourceVersion": "7"});
+    let found = (200, json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}));
+    let asked = answer(listener, vec![found, conflict()]);
+    let publisher = Publisher::Kubernetes(KubernetesSecret::new(access, "media", "keys", "keys.yaml"));
+    let lost = run(publisher.replace(&nothing(), &holding("APIa")));
+    assert!(matches!(lost, Err(PublishError::Changed)), "{lost:?}");
+    let asked = asked.join().expect("no panic");
+    assert!(asked[1].starts_with("PATCH ") && asked[1].contains(r#""resourceVersion":"7""#), "{}", asked[1]);
+}
+
+#[test]
+fn a_restart_that_stood_still_undoes_no_other() {
+    let restart = |found: (u16, Value)| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (access, _folder) = kubeconfig_of(&listener);
+        let asked =
+            answer(listener, vec![marked("7", "restart-6"), conflict(), found, marked("9", "restart-7")]);
+        let secret = KubernetesSecret::new(access, "media", "keys", "keys.yaml");
+        let publisher = secret.restarting("statefulset/livekit".parse().expect("a workload"), None, PATIENCE);
+        (run(Publisher::Kubernetes(publisher).restart(None, "restart-7")), asked)
+    };
+    let (superseded, _) = restart(marked("8", "restart-8"));
+    let error = superseded.expect_err("superseded").to_string();
+    assert!(error.contains("another operation has begun"), "{error}");
+
+    let (carried_out, asked) = restart(marked("8", "restart-7"));
+    carried_out.expect("it had landed, or another rotator has done it");
+    let asked = asked.join().expect("no panic");
+    assert!(asked[1].starts_with("PATCH ") && asked[1].contains(r#""resourceVersion":"7""#), "{}", asked[1]);
+}
+
+#[test]
+fn an_api_that_does_not_answer_is_not_waited_for() {
+    // It takes connections into its queue, and no more.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (access, _folder) = kubeconfig_of(&listener);
+    let error = run(Publisher::Kubernetes(KubernetesSecret::new(access, "a", "b", "c")).read());
+    let error = error.expect_err("nobody answers").to_string();
+    assert!(error.contains("did not answer within 10 s; it is tried again"), "{error}");
 }

@@ -21,7 +21,6 @@ use secret::SecretEntry;
 use workload::Restarts;
 
 pub use cluster::Access;
-pub use progress::Progress;
 pub use workload::{OPERATION, Workload};
 
 /// Keys in a Secret.

@@ -109,12 +109,18 @@ impl Kubernetes {
         );
         let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
         self.succeed("POST", &format!("{rbac}/roles"), &json!({"metadata": metadata, "rules": rules}));
+        self.create_binding(namespace, name);
+    }
+
+    /// Binds a ServiceAccount to the Role of its own, which [`Kubernetes::create_account`] does as well.
+    pub(crate) fn create_binding(&self, namespace: &str, name: &str) {
         let binding = json!({
-            "metadata": metadata,
+            "metadata": {"name": name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
         });
-        self.succeed("POST", &format!("{rbac}/rolebindings"), &binding);
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+        self.succeed("POST", &path, &binding);
     }
 
     /// Binds a ServiceAccount to a ClusterRole, like `system:auth-delegator`, which lets it ask for TokenReviews.

@@ -70,10 +70,7 @@ impl Cluster {
         if let Some(client) = &*kept {
             return Ok(client.clone());
         }
-        let mut config = self.config().await.map_err(CallError::Unanswered)?;
-        config.connect_timeout = Some(TIMEOUT);
-        config.read_timeout = Some(TIMEOUT);
-        config.reset_reader_on_write = true;
+        let config = self.config().await.map_err(CallError::Unanswered)?;
         let client = Client::try_from(config)?;
         *kept = Some(client.clone());
         Ok(client)

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(super) enum Progress {
     /// Every pod is of the newest template, and ready.
     Done,
     /// The controller is at it.

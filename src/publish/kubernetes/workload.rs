@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -70,17 +71,17 @@ impl fmt::Display for Workload {
 /// A workload that can be restarted.
 #[derive(Debug)]
 pub(super) struct Restarts {
-    pub(super) namespace: String,
-    pub(super) workload: Workload,
+    namespace: String,
+    workload: Workload,
     /// How long its pods may stay as they are before it counts as stuck.
-    pub(super) patience: Duration,
+    patience: Duration,
     /// How far it was when it last moved.
-    moved: std::sync::Mutex<Option<(Progress, Instant)>>,
+    moved: Mutex<Option<(Progress, Instant)>>,
 }
 
 impl Restarts {
     pub(super) fn new(namespace: String, workload: Workload, patience: Duration) -> Restarts {
-        Restarts { namespace, workload, patience, moved: std::sync::Mutex::default() }
+        Restarts { namespace, workload, patience, moved: Mutex::default() }
     }
 
     /// Sets the mark, unless it is there, and watches until all pods are new and ready.
@@ -102,7 +103,7 @@ impl Restarts {
     }
 
     /// How far its controller has come.
-    pub(super) async fn progress(&self, cluster: &Cluster) -> Result<Progress, PublishError> {
+    async fn progress(&self, cluster: &Cluster) -> Result<Progress, PublishError> {
         let Some(object) = self.get(cluster).await? else { return Ok(Progress::Missing) };
         let told: Result<Told, _> = serde_json::to_value(object).and_then(serde_json::from_value);
         Ok(told.map_err(|error| self.failed("read", &error.to_string()))?.progress())
@@ -123,7 +124,7 @@ impl Restarts {
                 return Err(self.failed("restart", "another operation has begun"));
             }
             known = Some(mark);
-            *self.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+            *self.moved() = None;
             match self.patch(cluster, &object, operation).await {
                 Err(CallError::Refused(status)) if status.code == 409 => {
                     tokio::time::sleep(random::jitter(AFTER_A_CONFLICT)).await;
@@ -168,7 +169,7 @@ impl Restarts {
 
     /// A StatefulSet's controller never says that it is stuck, so whoever watches must.
     fn see_it_move(&self, progress: &Progress) -> Result<(), PublishError> {
-        let mut moved = self.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut moved = self.moved();
         match &*moved {
             Some((before, since)) if before == progress => {
                 if since.elapsed() < self.patience {
@@ -182,6 +183,10 @@ impl Restarts {
                 Ok(())
             }
         }
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Option<(Progress, Instant)>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn explain(&self, verb: &str, error: CallError) -> PublishError {

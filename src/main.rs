@@ -43,6 +43,7 @@ async fn ask(context: &Context, command: ClientCommand) -> Result<Exit, Failure>
         ClientCommand::Keys(options) => cli::keys::run(context, options).await,
         ClientCommand::Rotate(options) => cli::rotate::run(context, options).await,
         ClientCommand::Activate(options) => cli::activate::run(context, options).await,
+        ClientCommand::Import(options) => cli::import::run(context, options).await,
         ClientCommand::Revoke(options) => cli::revoke::run(context, options).await,
         ClientCommand::Node(options) => cli::node::run(context, options).await,
         ClientCommand::Hold(options) => cli::hold::run(context, options).await,

@@ -3,6 +3,7 @@
 //! It remembers nothing that matters, so it may be killed between any two lines
 //! of its log, and any number of them may run side by side without a leader.
 
+mod create;
 mod execute;
 mod metrics;
 mod observe;
@@ -21,8 +22,9 @@ use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::{self, LONGEST_SLEEP, Plan, Step, World};
 use tokio::sync::{Notify, watch};
 
+pub use create::{Imported, Initialized};
 pub use metrics::RotatorMetrics;
-pub use operate::{Initialized, Refusal};
+pub use operate::Refusal;
 pub use revoke::{Revoked, Target};
 pub use rollout::Deployment;
 

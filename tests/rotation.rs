@@ -4,13 +4,14 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
+
 use support::daemon::Daemon;
 use support::deployment::{self, RULES};
 use support::eventually::{PATIENCE, eventually};
+use support::forged::forge;
 use support::livekit::LiveKit;
 use support::openbao::OpenBao;
 
@@ -44,15 +45,6 @@ fn client(daemon: &Daemon, address: &str, stop: &AtomicBool) -> Seen {
         std::thread::sleep(Duration::from_millis(100));
     }
     seen
-}
-
-/// A token that we sign ourselves, with a secret that should be worth nothing.
-fn forge(id: &str, secret: &str) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
-    let video = json!({"roomJoin": true, "room": "demo"});
-    let claims = json!({"iss": id, "sub": "thief", "nbf": now, "exp": now + 600, "video": video});
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("a token")
 }
 
 #[test]

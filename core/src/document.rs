@@ -9,8 +9,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::key::{Key, KeyId};
+use crate::key::{Commitment, Key, KeyId};
 use crate::rules::Rules;
+use crate::secret::Secret;
 use crate::time::Time;
 
 /// The format that this version writes.
@@ -159,6 +160,21 @@ impl Document {
             keys: made.keys.into_iter().map(|id| Key::new(id, now)).collect(),
             other: Map::new(),
         }
+    }
+
+    /// Takes a key over that others made and sign with: it is active from now on, and held until an operator releases it.
+    pub fn adopt(&mut self, id: KeyId, secret: Secret, now: Time) {
+        let since = now - self.rules.clock_skew;
+        let mut key = Key::new(id, now);
+        key.proven_at = Some(now);
+        key.hold = true;
+        key.secret = Some(secret);
+        key.commit(Commitment {
+            ordinal: self.next_ordinal(),
+            not_before: since,
+            overlap: self.rules.overlap,
+        });
+        self.keys.push(key);
     }
 
     /// Whether this is a document that this version wrote, or could have.

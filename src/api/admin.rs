@@ -17,6 +17,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use super::answer as http;
 use super::peer::Peer;
@@ -105,6 +106,14 @@ impl Admin {
                 let document = rotator.change(keyset, &Change::Resume).await.map_err(refused)?;
                 Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "seq": document.seq })))
             }
+            "import" => {
+                let ImportBody { key_file, key, force } = read(body)?;
+                let (key_file, key) = (Zeroizing::new(key_file), KeyId::new(key));
+                let imported = rotator.import(keyset, &key_file, &key, force).await.map_err(refused)?;
+                let foreign: Vec<_> = imported.foreign.iter().map(KeyId::as_str).collect();
+                let told = json!({ "keyset": keyset, "key_id": key.as_str(), "foreign": foreign, "remarks": imported.remarks });
+                Ok((StatusCode::CREATED, told))
+            }
             "revoke" => self.revoke(keyset, None, body, by).await,
             "accept-restored" => {
                 let Empty {} = read(body)?;
@@ -170,6 +179,15 @@ struct HoldBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ImportBody {
+    key_file: String,
+    key: String,
+    #[serde(default)]
+    force: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ForgetBody {
     reason: String,
 }
@@ -208,10 +226,12 @@ fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
             (StatusCode::NOT_FOUND, "not-found")
         }
         Refusal::Illegal(_)
+        | Refusal::HasDocument(_)
         | Refusal::NodeAnswers(_)
         | Refusal::NothingRestored(_)
         | Refusal::OnceHeld(_)
         | Refusal::NoDocument(_) => (StatusCode::CONFLICT, "state-forbids"),
+        Refusal::BadKeyFile(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-key-file"),
         Refusal::Failed(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-failed"),
     };
     (status, kind, refusal.to_string())

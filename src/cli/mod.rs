@@ -11,6 +11,7 @@ pub mod context;
 pub mod dev;
 pub mod exit;
 pub mod hold;
+pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod keys;
@@ -75,6 +76,8 @@ pub enum Command {
 pub enum ClientCommand {
     /// Create a keyset's document and its first three keys
     Init(init::Options),
+    /// Take over a key that others sign with, from LiveKit's key file
+    Import(import::Options),
     /// Show what is: store, keysets, publications and conditions
     Status(status::Options),
     /// Show what the rotator does next and what it waits for

@@ -152,6 +152,14 @@ impl Publisher {
     }
 }
 
+/// Reads what a LiveKit key file holds.
+///
+/// # Errors
+/// Where the text is no such map: a part of a sentence, without any content of the file.
+pub fn read_key_file(text: &str) -> Result<Publication, String> {
+    yaml::read(text)
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
 ) -> Result<T, PublishError> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use livekit_keyd_core::change::{self, Change, Illegal, Material};
-use livekit_keyd_core::document::{Document, Made, Request, STANDBYS};
+use livekit_keyd_core::document::{Document, Request};
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::Rule;
 use livekit_keyd_core::time::Time;
@@ -12,22 +12,14 @@ use livekit_keyd_core::time::Time;
 use super::Rotator;
 use super::execute::{Failure, at_hand};
 use crate::api::report::Accepted;
-use crate::clock::{self, BootTime};
+use crate::clock;
 use crate::documents::NoDocument;
 use crate::keyset::Keyset;
 use crate::random;
-use crate::refresher;
-use crate::store::{Expected, Found, StoreError};
+use crate::store::StoreError;
 
 /// How often an operator's write is tried again when others write at the same moment.
 const TRIES: usize = 8;
-
-/// Whether `init` made a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Initialized {
-    /// False if there was one already.
-    pub created: bool,
-}
 
 /// Why an operator's call was not carried out.
 #[derive(Debug)]
@@ -46,6 +38,10 @@ pub enum Refusal {
     NoNode(String),
     /// A node that answers is not struck off.
     NodeAnswers(String),
+    /// What was to be imported is no key file, or lacks the key.
+    BadKeyFile(String),
+    /// The keyset has a document already.
+    HasDocument(String),
     /// The store failed: a sentence.
     Failed(String),
 }
@@ -57,6 +53,8 @@ impl fmt::Display for Refusal {
             | Refusal::NothingRestored(sentence)
             | Refusal::OnceHeld(sentence)
             | Refusal::NoNode(sentence)
+            | Refusal::BadKeyFile(sentence)
+            | Refusal::HasDocument(sentence)
             | Refusal::NodeAnswers(sentence)
             | Refusal::Failed(sentence) => f.write_str(sentence),
             Refusal::Illegal(illegal) => illegal.fmt(f),
@@ -90,80 +88,6 @@ impl Rotator {
             let names: Vec<_> = keysets.iter().map(|keyset| keyset.name.as_str()).collect();
             Refusal::NoKeyset(format!("there is no keyset `{name}` here; there is: {}", names.join(", ")))
         })
-    }
-
-    /// Makes the keyset's document and its first keys, if there never was one; the only thing that does.
-    ///
-    /// # Errors
-    /// Why not.
-    pub async fn init(&self, name: &str, force: bool) -> Result<Initialized, Refusal> {
-        let keyset = self.keyset_named(name)?;
-        let created = {
-            let _turn = self.turn().await;
-            self.create(&keyset, force).await?
-        };
-        self.poke();
-        Ok(Initialized { created })
-    }
-
-    async fn create(&self, keyset: &Keyset, force: bool) -> Result<bool, Refusal> {
-        let failed = |error: StoreError| Refusal::Failed(error.to_string());
-        let expected = match self.store.read::<serde::de::IgnoredAny>(&keyset.path).await.map_err(failed)? {
-            Found::Value { .. } => return Ok(false),
-            Found::Absent if !force && self.is_published(keyset).await => return Err(once_held(keyset)),
-            Found::Absent => Expected::Absent,
-            Found::Deleted { .. } if !force => return Err(once_held(keyset)),
-            Found::Deleted { version } => Expected::Version(version),
-        };
-        self.protect(keyset).await;
-        let mut made = Made { lineage: random::lineage(), write: random::write_id(), keys: Vec::new() };
-        made.keys = self.new_standbys(keyset, STANDBYS + 1).await.map_err(failed)?;
-        let ids = made.keys.clone();
-        let document =
-            Document::create(&keyset.name, keyset.rules.clone(), keyset.revision, made, clock::now());
-        let asked_at = BootTime::now();
-        tracing::info!(keyset = keyset.name, "creating the document with {} keys", ids.len());
-        match self.store.write(&keyset.path, &document, expected).await {
-            Ok(_) => {
-                if force {
-                    self.give_up_the_document_before(keyset, &document).await?;
-                }
-                self.tell_signer(keyset, &Arc::new(document), asked_at);
-                self.conditions.replace(&refresher::source(&keyset.name), Vec::new());
-                Ok(true)
-            }
-            Err(StoreError::Conflict) => {
-                self.drop_standbys(keyset, &ids).await;
-                Ok(false)
-            }
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    /// Neither this process nor a publication goes by it any more. Its keys stay published, as ids that no document
-    /// knows: somebody may still sign with them.
-    async fn give_up_the_document_before(&self, keyset: &Keyset, document: &Document) -> Result<(), Refusal> {
-        if let Some(signer) = self.signers.get(&keyset.name) {
-            signer.forget();
-        }
-        let publications = self.readable_publications().await?;
-        self.mark_publications(document, publications).await
-    }
-
-    /// Whether a publication was derived from a document of this keyset: then there was one.
-    async fn is_published(&self, keyset: &Keyset) -> bool {
-        for publisher in &self.publishers {
-            if publisher.read().await.is_ok_and(|there| there.vector.0.contains_key(&keyset.name)) {
-                return true;
-            }
-        }
-        false
-    }
-
-    async fn protect(&self, keyset: &Keyset) {
-        if let Err(error) = self.store.protect(&keyset.path).await {
-            tracing::warn!(keyset = keyset.name, "the path's settings could not be made safe: {error}");
-        }
     }
 
     /// One change of the document, tried again when others write at the same moment.
@@ -260,13 +184,6 @@ impl Rotator {
     pub async fn hold(&self, name: &str, until: Time, by: String) -> Result<Arc<Document>, Refusal> {
         self.change(name, &Change::Hold { by, until }).await
     }
-}
-
-fn once_held(keyset: &Keyset) -> Refusal {
-    Refusal::OnceHeld(format!(
-        "{} once held a document of this keyset: bring it back (for Vault: `vault kv undelete`), or give up the keys that it had with `livekit-keyd init {} --force`",
-        keyset.path, keyset.name
-    ))
 }
 
 fn unreadable(seen: &livekit_keyd_core::plan::KeysetWorld) -> String {

@@ -11,6 +11,7 @@ pub(crate) mod chart;
 pub(crate) mod daemon;
 pub(crate) mod deployment;
 pub(crate) mod eventually;
+pub(crate) mod forged;
 pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod kubernetes;

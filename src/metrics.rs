@@ -106,6 +106,7 @@ pub struct SignMetrics {
     issued: IntCounterVec,
     requests: IntCounterVec,
     denied: IntCounterVec,
+    limited: IntCounterVec,
     clamped: IntCounterVec,
     /// How long a token request took.
     pub duration: Histogram,
@@ -126,13 +127,21 @@ pub enum Outcome {
     Denied,
     /// 422.
     NotAToken,
+    /// 429.
+    RateLimited,
     /// 503.
     Unavailable,
 }
 
 impl Outcome {
-    const ALL: [Outcome; 5] =
-        [Outcome::Ok, Outcome::Malformed, Outcome::Denied, Outcome::NotAToken, Outcome::Unavailable];
+    const ALL: [Outcome; 6] = [
+        Outcome::Ok,
+        Outcome::Malformed,
+        Outcome::Denied,
+        Outcome::NotAToken,
+        Outcome::RateLimited,
+        Outcome::Unavailable,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -140,6 +149,7 @@ impl Outcome {
             Outcome::Malformed => "malformed",
             Outcome::Denied => "denied",
             Outcome::NotAToken => "not_a_token",
+            Outcome::RateLimited => "rate_limited",
             Outcome::Unavailable => "unavailable",
         }
     }
@@ -149,7 +159,8 @@ impl Outcome {
 #[derive(Clone)]
 pub struct CallerMetrics {
     issued: IntCounter,
-    requests: [IntCounter; 5],
+    requests: [IntCounter; 6],
+    limited: IntCounter,
     clamped: [IntCounter; 4],
     denied: IntCounterVec,
     caller: String,
@@ -165,6 +176,11 @@ impl CallerMetrics {
     /// Counts one token request.
     pub fn saw(&self, outcome: Outcome) {
         self.requests[outcome as usize].inc();
+    }
+
+    /// Counts a token that was one too many.
+    pub fn limited(&self) {
+        self.limited.inc();
     }
 
     /// Counts a shortened life.
@@ -208,6 +224,12 @@ impl SignMetrics {
                 "Requests that policy denied.",
                 &["caller", "rule"],
             )?,
+            limited: counter(
+                registry,
+                "rate_limited_total",
+                "Tokens that a caller's rate and burst did not allow.",
+                &["caller"],
+            )?,
             clamped: counter(registry, "ttl_clamped_total", "Lives that were shortened.", &["keyset", "by"])?,
             duration,
             verified: counter(registry, "tokens_verified_total", "Tokens that were verified.", &["result"])?,
@@ -222,6 +244,7 @@ impl SignMetrics {
             requests: Outcome::ALL
                 .map(|outcome| self.requests.with_label_values(&[caller, outcome.as_str()])),
             clamped: LimitedBy::ALL.map(|by| self.clamped.with_label_values(&[keyset, by.as_str()])),
+            limited: self.limited.with_label_values(&[caller]),
             denied: self.denied.clone(),
             caller: caller.to_owned(),
         }
@@ -242,6 +265,7 @@ impl SignMetrics {
         drop_series(&self.issued, |labels| callers.contains(&(labels["keyset"], labels["caller"])));
         drop_series(&self.requests, |labels| named(labels["caller"]));
         drop_series(&self.denied, |labels| named(labels["caller"]));
+        drop_series(&self.limited, |labels| named(labels["caller"]));
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::api::admin::Admin;
 use crate::api::callers::{Callers, ResolvedCaller};
+use crate::api::limit::Limit;
 use crate::api::sign::SignApi;
 use crate::api::telemetry::Telemetry;
 use crate::conditions::Conditions;
@@ -54,12 +55,13 @@ fn because(error: impl fmt::Display) -> CannotStart {
     CannotStart(error.to_string())
 }
 
-/// Runs the daemon until it is told to stop, on threads of its own.
+/// Runs the daemon until it is told to stop, on threads of its own. The log begins with these warnings.
 ///
 /// # Errors
 /// Why it did not start. Once it runs it does not fail: it degrades, and says so.
-pub fn run(config: Config) -> Result<(), CannotStart> {
+pub fn run(config: Config, warnings: &[config::review::Finding]) -> Result<(), CannotStart> {
     let log = logging::start(config.log.format, config.log.level);
+    reload::tell(warnings);
     hardening::keep_memory_private();
     // Signing has threads of its own; all else waits far more than it works.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -96,7 +98,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     let mut providers = Providers::new(issuer_metrics.clone(), Arc::clone(&parts.conditions));
     let issuers = if config.role.signs() { config.issuers.as_slice() } else { &[] };
     let issuers = resolve_issuers(&config, &parts.signers, &providers.of(issuers).map_err(because)?);
-    let callers = resolve_callers(&config, &parts.signers, &sign_metrics, &issuers);
+    let callers = resolve_callers(&config, &parts.signers, &sign_metrics, &issuers, &Callers::default());
     let callers = Arc::new(ArcSwap::from_pointee(callers));
     let rotator = config.role.rotates().then(|| parts.rotator(&config, &registry)).transpose()?;
     let refreshers = if config.role.signs() { parts.refreshers() } else { Vec::new() };
@@ -258,11 +260,14 @@ fn resolve_callers(
     signers: &BTreeMap<String, Arc<Signer>>,
     metrics: &SignMetrics,
     issuers: &Issuers,
+    before: &Callers,
 ) -> Callers {
+    let limit = |caller: &str, rate| before.limit(caller, rate).unwrap_or_else(|| Arc::new(Limit::new(rate)));
     let resolve = |caller: &config::CallerConfig| {
         let signer = Arc::clone(signers.get(&caller.keyset)?);
         Some(ResolvedCaller {
             matches: caller.who.clone(),
+            limit: caller.limit.map(|rate| limit(&caller.caller.name, rate)),
             policy: config.policy(caller),
             metrics: metrics.caller(&caller.keyset, &caller.caller.name),
             issuers: issuers.named(caller.issuers.as_deref()),

@@ -348,7 +348,14 @@ fn one_mistake_in_callers_and_profiles_is_one_sentence_at_its_place() {
         ("uid = 1001", "keyset = \"defualt\"", "caller[0].keyset", "did you mean `default`"),
         ("{caller}", "{room}", "caller[0].allowed_rooms[0]", "{caller}"),
         ("[\"video.roomJoin\"]", "[\"video.rooJoin\"]", "caller[0].allowed_grants[0]", "did you mean"),
-        ("uid = 1001", "rate = 5", "caller[0].rate", "later version"),
+        ("uid = 1001", "rate = \"5/d\"", "caller[0].rate", "\"600/m\""),
+        ("uid = 1001", "rate = \"0/s\"", "caller[0].rate", "number of tokens"),
+        ("uid = 1001", "rate = 0", "caller[0].rate", "from 1 to"),
+        ("uid = 1001", "rate = 1.5", "caller[0].rate", "like \"50/s\""),
+        ("uid = 1001", "burst = 5", "caller[0].burst", "set rate too"),
+        ("uid = 1001", "rate = 1\nburst = -1", "caller[0].burst", "from 1 to"),
+        ("= [\"root\", 1000]", "= [\"*\", 1000]", "caller[0].user[1]", "everybody"),
+        ("= [\"root\", 1000]", "= \"*\"", "caller[0].uid", "everybody"),
     ] {
         assert!(ACCESS.contains(from), "{from}");
         let problem = problem(&format!("{LEAST}{}", ACCESS.replacen(from, to, 1)));
@@ -388,6 +395,28 @@ fn the_review_sees_each_danger() {
     for (text, what, part) in [
         (keyset_with("max_token_ttl = \"30h\"\noverlap = \"31h\""), "ttl", "cannot revoke"),
         (caller(""), "least privilege", "can do nothing"),
+        (keyset_with("max_token_ttl = \"61m\""), "ttl", "LiveKit cannot revoke"),
+        (caller("max_ttl = \"61m\""), "least privilege", "caller `app` lets tokens live 1h1m"),
+        (
+            format!(
+                "{LEAST}[[profile]]\nname = \"long\"\nttl = \"2h\"\n{}",
+                "[[caller]]\nname = \"a\"\nuid = 1"
+            ),
+            "least privilege",
+            "profile `long` lets tokens live 2h",
+        ),
+        (
+            format!("{LEAST}[[profile]]\nname = \"idle\"\n{}", "[[caller]]\nname = \"a\"\nuid = 1"),
+            "least privilege",
+            "profile `idle` is used by no [[caller]]",
+        ),
+        (
+            caller("allowed_grants = \"video.roomAdmin\"\nallowed_rooms = \"*\""),
+            "least privilege",
+            "may grant roomAdmin in every room",
+        ),
+        (caller("").replace("uid = 5", "user = \"*\""), "least privilege", "everybody who can connect"),
+        (least_with("role = \"both\"", "livekit.url = \"ws://10.0.0.1:7880\""), "transport", "write wss://"),
         (caller("allowed_grants = [\"*\"]"), "least privilege", "may grant everything"),
         (
             caller("allowed_grants = [\"video.roomList\"]"),
@@ -415,6 +444,23 @@ fn the_review_sees_each_danger() {
     ] {
         let warnings = warnings(&text);
         assert!(warnings.iter().any(|(w, why)| *w == what && why.contains(part)), "{part}: {warnings:#?}");
+    }
+}
+
+#[test]
+fn the_review_warns_of_nothing_that_is_bounded() {
+    let caller = |rights: &str| format!("{LEAST}[[caller]]\nname = \"app\"\nuid = 5\n{rights}\n");
+    for (text, part) in [
+        (caller("max_ttl = \"1h\""), "lets tokens live"),
+        (caller("allowed_grants = \"video.*\"\nallowed_rooms = \"a-*\""), "roomAdmin in every room"),
+        (caller("allowed_grants = \"video.*\""), "reach every room"),
+        (caller("").replace("uid = 5", "user = \"*\"\ngid = 5"), "everybody who can connect"),
+        (least_with("role = \"both\"", "livekit.url = \"ws://localhost:7880\""), "write wss://"),
+        (least_with("role = \"both\"", "livekit.url = \"ws://127.0.0.1/livekit\""), "write wss://"),
+        (least_with("role = \"both\"", "livekit.url = \"wss://livekit.example\""), "write wss://"),
+    ] {
+        let warnings = warnings(&text);
+        assert!(warnings.iter().all(|(_, why)| !why.contains(part)), "{part}: {warnings:#?}");
     }
 }
 

@@ -10,7 +10,7 @@ use livekit_keyd::config::review::{Verdict, review};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-const EXAMPLES: [&str; 3] = ["both.toml", "rotator.toml", "signer.toml"];
+const EXAMPLES: [&str; 4] = ["access.toml", "both.toml", "rotator.toml", "signer.toml"];
 /// Ways to log in that no example takes.
 const OTHER_PUBLISHERS: &str =
     "role = \"rotator\"\n[[publish]]\nkind = \"command\"\n[[publish]]\nkind = \"kubernetes_secret\"";
@@ -44,7 +44,13 @@ fn settings() -> BTreeMap<String, String> {
 
 #[test]
 fn the_examples_have_no_mistakes_and_no_surprising_warnings() {
-    let expected = [("both.toml", &["storage"][..]), ("rotator.toml", &[]), ("signer.toml", &[])];
+    let expected = [
+        // Whoever lists rooms sees all of them.
+        ("access.toml", &["least privilege"][..]),
+        ("both.toml", &["storage"]),
+        ("rotator.toml", &[]),
+        ("signer.toml", &[]),
+    ];
     for (name, warned) in expected {
         let (path, text) = file(&format!("config/{name}"));
         let config = Config::parse(&text, &path).unwrap_or_else(|errors| panic!("{errors}"));

@@ -95,12 +95,25 @@ impl Grants {
         names
     }
 
-    /// The first of [`Grants::granted`] that no pattern allows.
+    /// The first of [`Grants::granted`] that no pattern allows: for a bound.
     pub fn beyond(&self, allowed: &[GrantPattern]) -> Option<String> {
-        if allowed.iter().any(GrantPattern::allows_all) {
+        self.first_without(allowed, GrantPattern::allows)
+    }
+
+    /// The first of [`Grants::granted`] that no pattern gives: for a list that is all that somebody has.
+    pub fn not_given(&self, given: &[GrantPattern]) -> Option<String> {
+        self.first_without(given, GrantPattern::gives)
+    }
+
+    fn first_without(
+        &self,
+        patterns: &[GrantPattern],
+        covers: impl Fn(&GrantPattern, &str) -> bool,
+    ) -> Option<String> {
+        if patterns.iter().any(GrantPattern::allows_all) {
             return None;
         }
-        self.granted().into_iter().find(|name| !allowed.iter().any(|pattern| pattern.allows(name)))
+        self.granted().into_iter().find(|name| !patterns.iter().any(|pattern| covers(pattern, name)))
     }
 
     /// The rights that reach every room, whatever `room` says.
@@ -123,6 +136,16 @@ fn collect<G: Group>(group: &G, names: &mut Vec<String>) {
         }
     }
 }
+
+/// What a caller has by name only, or by `*`.
+const GIVEN_BY_NAME: [&str; 6] = [
+    "video.roomCreate",
+    "video.roomList",
+    "video.roomRecord",
+    "video.ingressAdmin",
+    "video.hidden",
+    "video.recorder",
+];
 
 /// A pattern of an `allowed_grants` list: `video.roomJoin`, `sip.*` or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +181,12 @@ impl GrantPattern {
             Some(prefix) => prefix.ends_with('.') && name.starts_with(prefix),
             None => self.0 == name,
         }
+    }
+
+    /// Whether it gives a grant of that name: what reaches every room, or hides who is there, is never meant by a
+    /// pattern for a whole group.
+    pub fn gives(&self, name: &str) -> bool {
+        self.allows(name) && (self.allows_all() || self.0 == name || !GIVEN_BY_NAME.contains(&name))
     }
 
     /// All names that can be listed.

@@ -116,6 +116,16 @@ impl Policy {
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
+
+    /// The profiles that it may use, by name.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// What its keyset's tokens may grant at most; `None` is all.
+    pub fn keyset_grants(&self) -> Option<&[GrantPattern]> {
+        self.keyset_grants.as_deref()
+    }
 }
 
 fn resolve(globs: &[Glob], caller: &str) -> Vec<Glob> {

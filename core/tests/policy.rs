@@ -8,6 +8,8 @@ mod callers;
 mod denied;
 #[path = "policy/fixtures.rs"]
 mod fixtures;
+#[path = "policy/globs.rs"]
+mod globs;
 #[path = "policy/model.rs"]
 mod model;
 #[path = "policy/placeholders.rs"]

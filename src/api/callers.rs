@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use livekit_keyd_core::policy::{CallerIndex, CallerMatch, Policy};
 
+use super::limit::{Limit, Rate};
 use super::peer::Peer;
 use crate::issuer::Issuers;
 use crate::metrics::CallerMetrics;
@@ -15,6 +16,8 @@ pub struct ResolvedCaller {
     pub matches: CallerMatch,
     /// What it may ask for.
     pub policy: Policy,
+    /// How often.
+    pub limit: Option<Arc<Limit>>,
     /// Who signs for it.
     pub signer: Arc<Signer>,
     /// Its counters.
@@ -37,6 +40,12 @@ impl Callers {
         let all: Vec<_> = callers.into_iter().map(Arc::new).collect();
         let index = CallerIndex::new(all.iter().map(|caller| &caller.matches));
         Callers { all, index }
+    }
+
+    /// A caller's bucket, if it allows as much as is wanted: a reload does not fill one that is empty.
+    pub fn limit(&self, caller: &str, rate: Rate) -> Option<Arc<Limit>> {
+        let known = self.all.iter().find(|known| known.policy.caller().name == caller)?;
+        known.limit.as_ref().filter(|limit| limit.rate() == rate).map(Arc::clone)
     }
 
     /// The first that fits, as in pg_hba.conf.

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod answer;
 pub mod callers;
 mod connections;
+pub mod limit;
 pub mod peer;
 pub mod report;
 pub mod server;

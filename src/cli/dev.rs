@@ -82,7 +82,8 @@ pub fn run(_: &Context, options: Options) -> Result<Exit, Failure> {
         .name("welcome".to_owned())
         .spawn(greeter)
         .map_err(|error| Failure::failed(format!("cannot start a thread: {error}")))?;
-    runtime::run(config).map_err(|error| Failure::failed(error.to_string()))?;
+    // Who looks around knows that this is not for others.
+    runtime::run(config, &[]).map_err(|error| Failure::failed(error.to_string()))?;
     Ok(Exit::Fine)
 }
 

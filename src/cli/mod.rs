@@ -10,6 +10,7 @@ pub mod completions;
 pub mod context;
 pub mod dev;
 pub mod exit;
+pub mod explain;
 pub mod hold;
 pub mod import;
 pub mod init;
@@ -62,6 +63,8 @@ pub enum Command {
     Dev(dev::Options),
     /// Find every mistake in a configuration
     Check(check::Options),
+    /// Say what policy answers to a request, and why, from the configuration alone
+    Explain(explain::Options),
     /// What asks a daemon
     #[command(flatten)]
     Client(ClientCommand),

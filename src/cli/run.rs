@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::config::review;
 use crate::runtime;
 
 /// What `run` can be told.
@@ -19,6 +20,7 @@ pub struct Options {}
 /// Every mistake in the configuration, or why the daemon does not start.
 pub fn run(context: &Context, _: Options) -> Result<Exit, Failure> {
     let config = context.config()?;
-    runtime::run(config).map_err(|error| Failure::failed(error.to_string()))?;
+    let warnings = review::warnings(&config);
+    runtime::run(config, &warnings).map_err(|error| Failure::failed(error.to_string()))?;
     Ok(Exit::Fine)
 }

@@ -10,6 +10,7 @@ use super::screen::{print, print_bytes, remark};
 
 /// What `token` can be told.
 #[derive(Args, Debug, Default)]
+#[group(id = "asked")]
 #[command(
     after_help = "Without --profile and with --room and --identity the token joins that room: `roomJoin` is asked for, unless --grant names other rights.\n\nExamples:\n  livekit-keyd token --room demo --identity alice\n  livekit-keyd token --room demo --identity bob --grant canPublish=false --ttl 10m\n  livekit-keyd token --room demo --identity ops --grant roomAdmin\n  livekit-keyd token --grant sip.call --grant video.canPublishSources=camera,microphone --profile sip"
 )]
@@ -81,7 +82,7 @@ pub async fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
 }
 
 /// What is asked for.
-fn request(options: &Options) -> Value {
+pub(super) fn request(options: &Options) -> Value {
     let mut request = Map::new();
     let texts = [
         ("room", &options.room),

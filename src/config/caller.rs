@@ -10,8 +10,10 @@ use super::issuer::Section as Issuer;
 use super::keyset::Section as Keyset;
 use super::name::{Name, check_new};
 use super::profile::{Section as Profile, lives};
+use super::rate;
 use super::reader::{Context, Reader, Reported, Written};
 use super::setting::{Account, AccountNumber, Setting};
+use crate::api::limit::Rate;
 
 /// A caller as it was configured. They are tried in the order of the file; the first that fits decides.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,8 @@ pub struct CallerConfig {
     pub issuers: Option<Vec<String>>,
     /// What it may ask for.
     pub caller: Caller,
+    /// How often.
+    pub limit: Option<Rate>,
 }
 
 struct Section {
@@ -67,9 +71,7 @@ fn caller(
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
     let (ttl, max_ttl) = lives(&mut section);
     let issuers = used_issuers(&mut section, issuers);
-    for later in ["rate", "burst"] {
-        section.refuse(later, "comes with a later version: take it out");
-    }
+    let limit = rate::read(&mut section);
     section.finish();
     let name = name?;
     let caller = Caller {
@@ -80,7 +82,14 @@ fn caller(
         ttl: ttl?,
         max_ttl: max_ttl?,
     };
-    let config = CallerConfig { who: who?, keyset: keyset?, profiles: profiles?, issuers: issuers?, caller };
+    let config = CallerConfig {
+        who: who?,
+        keyset: keyset?,
+        profiles: profiles?,
+        issuers: issuers?,
+        caller,
+        limit: limit?,
+    };
     Ok(Section { config, name })
 }
 
@@ -106,13 +115,18 @@ fn who(section: &mut Reader<'_>) -> Result<CallerMatch, Reported> {
     let uids = numbers(section, "user", "uid", Kind::User);
     let gids = numbers(section, "group", "gid", Kind::Group);
     let who = CallerMatch { uids: uids?, gids: gids? };
-    if who == CallerMatch::default() {
-        return Err(section.missing("user", "say who this is by user, uid, group or gid"));
+    let says_so = ["user", "uid", "group", "gid"].into_iter().any(|name| section.has(name));
+    if !says_so {
+        let hint = "say who this is by user, uid, group or gid; user = \"*\" is everybody";
+        return Err(section.missing("user", hint));
     }
     Ok(who)
 }
 
-/// Names and numbers together; `None` when neither key was written.
+/// In place of a user: everybody who can connect.
+const EVERYBODY: &str = "*";
+
+/// Names and numbers together; `None` when neither key was written, or everybody is meant.
 fn numbers(
     section: &mut Reader<'_>,
     by_name: &'static str,
@@ -122,6 +136,24 @@ fn numbers(
     let context = section.context;
     let named = section.list::<Account>(by_name);
     let numbered = section.list::<AccountNumber>(by_number);
+    let everybody = |one: &Written<Account>| one.value == Account::Name(EVERYBODY.to_owned());
+    if kind == Kind::User
+        && let Ok(Some(named)) = &named
+        && named.iter().any(everybody)
+    {
+        if let Some(other) = named.iter().find(|one| !everybody(one)) {
+            return Err(
+                context.report(&other.spot, "stands beside \"*\", which is everybody: keep one of the two")
+            );
+        }
+        if section.has(by_number) {
+            return Err(context.report(
+                &section.spot_of(by_number),
+                "stands beside user = \"*\", which is everybody: keep one of the two",
+            ));
+        }
+        return Ok(None);
+    }
     let named = named.and_then(|named| {
         let found: Option<Vec<_>> =
             named.map(|all| all.iter().map(|one| account::number(context, kind, one)).collect());

@@ -19,6 +19,7 @@ mod paths;
 mod problem;
 mod profile;
 mod publish;
+mod rate;
 mod reader;
 pub mod reload;
 pub mod review;

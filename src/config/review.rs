@@ -56,6 +56,7 @@ pub fn review(config: &Config) -> Vec<Finding> {
         findings.extend(access::review(config));
     }
     findings.extend(exposure::review(config));
+    findings.extend(server_url(config));
     if config.role.rotates() {
         findings.extend(keysets.iter().map(|config| rotation(&config.keyset.name, &config.keyset.rules)));
         findings.extend(keysets.iter().filter_map(dependents));
@@ -86,6 +87,13 @@ fn dependents(config: &KeysetConfig) -> Option<Finding> {
     })
 }
 
+/// What deserves a thought: for the log.
+pub fn warnings(config: &Config) -> Vec<Finding> {
+    let mut findings = review(config);
+    findings.retain(|finding| finding.verdict == Verdict::Warn);
+    findings
+}
+
 fn storage(config: &Config) -> Finding {
     match &config.store {
         StoreConfig::Vault(vault) if in_the_clear(&vault.address) => Finding::warn(
@@ -111,10 +119,26 @@ fn storage(config: &Config) -> Finding {
 
 /// Without TLS, beyond this machine.
 fn in_the_clear(address: &str) -> bool {
-    let Some(host) = address.strip_prefix("http://") else { return false };
-    let local =
-        |name: &str| host == name || host.strip_prefix(name).is_some_and(|port| port.starts_with(':'));
+    let Some(host) = ["http://", "ws://"].iter().find_map(|scheme| address.strip_prefix(scheme)) else {
+        return false;
+    };
+    let local = |name: &str| {
+        host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    };
     !["localhost", "127.0.0.1", "[::1]"].into_iter().any(local)
+}
+
+/// Where applications are sent with their tokens.
+fn server_url(config: &Config) -> Option<Finding> {
+    let url = config.livekit.url.as_deref()?;
+    Some(if in_the_clear(url) {
+        let why = format!(
+            "livekit.url is {url}: tokens and media's keys travel unencrypted to LiveKit, and whoever reads a token may use it; put TLS before LiveKit and write wss://"
+        );
+        Finding::warn("transport", why)
+    } else {
+        Finding::pass("transport", format!("applications are sent to {url}"))
+    })
 }
 
 fn login(vault: &VaultConfig) -> Finding {
@@ -142,8 +166,8 @@ fn algorithm() -> Finding {
     )
 }
 
-/// Longer than LiveKit's own helpers need.
-const LONG_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Longer than anybody needs to join.
+const LONG_LIFE: Duration = Duration::from_secs(3600);
 
 fn ttl(keyset: &str, rules: &Rules) -> Finding {
     let longest = duration::format(rules.max_token_ttl);

@@ -14,7 +14,7 @@ use crate::api::admin::ReloadRequest;
 use crate::api::callers::Callers;
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
-use crate::config::{self, Config};
+use crate::config::{self, Config, review};
 use crate::issuer::Providers;
 use crate::keyset::Keyset;
 use crate::logging;
@@ -33,6 +33,13 @@ pub(super) struct Reloader<'a> {
     pub(super) poke: Option<Arc<Rotator>>,
     pub(super) signers: Arc<BTreeMap<String, Arc<Signer>>>,
     pub(super) metrics: SignMetrics,
+}
+
+/// What a review of the configuration warns of.
+pub(super) fn tell(warnings: &[review::Finding]) {
+    for review::Finding { what, why, .. } in warnings {
+        tracing::warn!(what, "{why}");
+    }
 }
 
 /// Whether the last reload was a good one, and when the last good one was.
@@ -99,11 +106,16 @@ impl Reloader<'_> {
         let issuers = if new.role.signs() { new.issuers.as_slice() } else { &[] };
         let issuers = super::resolve_issuers(&new, &self.signers, &self.providers.of(issuers)?);
         self.keysets.store(Arc::new(super::keysets(&new)));
-        let callers = super::resolve_callers(&new, &self.signers, &self.metrics, &issuers);
+        let before = self.callers.load_full();
+        let callers = super::resolve_callers(&new, &self.signers, &self.metrics, &issuers, &before);
         self.callers.store(Arc::new(callers));
         let callers = new.callers.iter().map(|one| (one.keyset.as_str(), one.caller.name.as_str()));
         self.metrics.keep_callers(&callers.collect());
         self.log.set(new.log.level);
+        let mut warnings = review::warnings(&new);
+        let known = review::warnings(config);
+        warnings.retain(|warning| !known.contains(warning));
+        tell(&warnings);
         *config = new;
         if let Some(rotator) = &self.poke {
             rotator.poke();

@@ -165,6 +165,7 @@ impl Harness {
         ];
         ResolvedCaller {
             matches,
+            limit: None,
             policy: Policy::new(caller, profiles, None),
             signer: Arc::clone(&self.signer),
             metrics: self.metrics.caller("default", name),

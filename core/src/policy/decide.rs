@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Approved, DEFAULT_TTL, Glob, LimitedBy, Policy, Profile, RoomConfigRule, Ttl};
+use super::{Approved, Caller, DEFAULT_TTL, Glob, LimitedBy, Policy, Profile, RoomConfigRule, Ttl};
 use crate::claims::{self, Kind, Participant};
 use crate::grants::{GrantPattern, Grants};
 use crate::nearest::nearest;
@@ -72,18 +72,11 @@ impl Policy {
 
     fn grants(&self, profile: Option<&Profile>, request: &TokenRequest) -> Result<Grants, Problem> {
         let Some(profile) = profile else {
-            let missing = request.grants.beyond(&self.caller.allowed_grants);
-            return match missing {
+            return match request.grants.not_given(&self.caller.allowed_grants) {
                 None => Ok(request.grants.clone()),
-                Some(name) => Err(Problem::denied(
-                    "allowed_grants",
-                    &pointer(&name),
-                    format!(
-                        "caller `{}` may not grant {name}: it is not in its allowed_grants (it has: {}); name a profile, or extend the list",
-                        self.caller.name,
-                        listed(&self.caller.allowed_grants)
-                    ),
-                )),
+                Some(name) => {
+                    Err(Problem::denied("allowed_grants", &pointer(&name), self.not_its_grant(&name)))
+                }
             };
         };
         let mut grants = Grants::narrow(&profile.grants, &request.grants).map_err(|wider| {
@@ -100,6 +93,19 @@ impl Policy {
             grants.video.room.clone_from(fixed);
         }
         Ok(grants)
+    }
+
+    fn not_its_grant(&self, name: &str) -> String {
+        let Caller { name: caller, allowed_grants, .. } = &self.caller;
+        match allowed_grants.iter().find(|pattern| pattern.allows(name)) {
+            Some(pattern) => format!(
+                "caller `{caller}` may not grant {name}: `{pattern}` does not cover it, since it reaches every room or hides who is there; use a profile that has it, or put {name} into allowed_grants by its name"
+            ),
+            None => format!(
+                "caller `{caller}` may not grant {name}: it is not in its allowed_grants (it has: {}); name a profile, or extend the list",
+                listed(allowed_grants)
+            ),
+        }
     }
 
     fn within_the_keyset(&self, grants: &Grants) -> Result<(), Problem> {

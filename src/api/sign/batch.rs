@@ -20,8 +20,7 @@ impl SignApi {
             Ok(opened) => opened,
             Err(refusal) => {
                 refusal.count(caller);
-                let (status, kind, detail, pointer) = refusal.parts();
-                return answer::problem(status, &kind, &detail, pointer);
+                return refusal.answer();
             }
         };
         let mut out = Vec::with_capacity(batch.len() * USUAL_RESULT);

@@ -49,7 +49,7 @@ impl SignApi {
             }
             Err(Denied::Refusal(refusal)) => {
                 let (status, kind, detail, _) = refusal.parts();
-                answer::problem(status, &kind, &detail, "")
+                refusal.with_retry_after(answer::problem(status, &kind, &detail, ""))
             }
         }
     }

@@ -56,10 +56,10 @@ impl SignApi {
                 // A subject token that policy does not accept is an invalid request too (section 2.2.2).
                 let (status, code) = match refusal {
                     Refusal::Problem(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-                    Refusal::NoKey(_) => (status, "temporarily_unavailable"),
+                    Refusal::NoKey(_) | Refusal::TooMany(_) => (status, "temporarily_unavailable"),
                     Refusal::Internal => (status, "server_error"),
                 };
-                failed(status, &OAuthError::new(code, detail))
+                refusal.with_retry_after(failed(status, &OAuthError::new(code, detail)))
             }
         }
     }

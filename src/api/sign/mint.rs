@@ -9,6 +9,7 @@ use arc_swap::Guard;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use jsonwebtoken::Algorithm;
 use livekit_keyd_core::claims::{Claims, Origin};
 use livekit_keyd_core::policy::LimitedBy;
@@ -19,8 +20,9 @@ use livekit_keyd_core::time::Time;
 use serde::Serialize;
 use std::sync::Arc;
 
-use crate::api::answer;
+use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::api::limit::TooMany;
 use crate::clock;
 use crate::metrics::Outcome;
 use crate::signer::{Keyring, NoKey, SigningKey};
@@ -32,6 +34,8 @@ const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.";
 pub(super) enum Refusal {
     /// The request's own fault.
     Problem(Problem),
+    /// The caller asks too often.
+    TooMany(TooMany),
     /// Nothing to sign with.
     NoKey(NoKey),
     /// Our own fault.
@@ -49,17 +53,34 @@ impl Refusal {
     pub(super) fn count(&self, caller: &ResolvedCaller) {
         caller.metrics.saw(match self {
             Refusal::NoKey(_) | Refusal::Internal => Outcome::Unavailable,
+            Refusal::TooMany(_) => Outcome::RateLimited,
             Refusal::Problem(problem) => match problem.kind {
                 ProblemKind::Malformed => Outcome::Malformed,
                 ProblemKind::Denied => Outcome::Denied,
                 ProblemKind::NotAToken => Outcome::NotAToken,
             },
         });
-        if let Refusal::Problem(problem) = self
-            && problem.kind == ProblemKind::Denied
-        {
-            caller.metrics.denied(problem.rule);
+        match self {
+            Refusal::Problem(problem) if problem.kind == ProblemKind::Denied => {
+                caller.metrics.denied(problem.rule);
+            }
+            Refusal::TooMany(_) => caller.metrics.limited(),
+            _ => {}
         }
+    }
+
+    /// The whole answer.
+    pub(super) fn answer(&self) -> Answer {
+        let (status, kind, detail, pointer) = self.parts();
+        self.with_retry_after(answer::problem(status, &kind, &detail, pointer))
+    }
+
+    /// An answer that says when to ask again, where that is known.
+    pub(super) fn with_retry_after(&self, mut answer: Answer) -> Answer {
+        if let Refusal::TooMany(many) = self {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(many.retry_after()));
+        }
+        answer
     }
 
     /// Status, type, sentence and place.
@@ -68,6 +89,9 @@ impl Refusal {
             Refusal::Problem(problem) => {
                 let (status, kind) = answer::parts(problem);
                 (status, kind, problem.detail.clone(), &problem.pointer)
+            }
+            Refusal::TooMany(many) => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate-limited".to_owned(), many.to_string(), "")
             }
             Refusal::NoKey(why) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no-usable-key".to_owned(), why.to_string(), "")
@@ -148,6 +172,9 @@ impl<'a> Mint<'a> {
 
     /// Signs one token.
     pub(super) fn sign(&mut self, request: TokenRequest) -> Result<Minted<'_>, Refusal> {
+        if let Some(limit) = &self.caller.limit {
+            limit.take().map_err(Refusal::TooMany)?;
+        }
         let approved = self.caller.policy.decide(request)?;
         let keyring = self.keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
         let (rules, key, now) = (&keyring.document.rules, &keyring.signing[self.signing.index], self.now);

@@ -48,6 +48,7 @@ impl SignApi {
             issuer.decide(claims, asked).map_err(|problem| denied(caller, Refusal::Problem(problem)))?;
         let acting = ResolvedCaller {
             matches: caller.matches.clone(),
+            limit: caller.limit.clone(),
             policy: target.policy.clone(),
             signer: target.signer.clone(),
             metrics: self.metrics.caller(&target.keyset, &caller.policy.caller().name),

@@ -24,8 +24,7 @@ impl SignApi {
             Ok(()) => answer::json(StatusCode::CREATED, out),
             Err(refusal) => {
                 refusal.count(caller);
-                let (status, kind, detail, pointer) = refusal.parts();
-                answer::problem(status, &kind, &detail, pointer)
+                refusal.answer()
             }
         };
         self.metrics.duration.observe(began.elapsed().as_secs_f64());

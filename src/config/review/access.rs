@@ -1,9 +1,12 @@
 //! Least privilege: what each caller could do at most.
 
-use livekit_keyd_core::policy::Profile;
+use std::time::Duration;
+
+use livekit_keyd_core::duration;
+use livekit_keyd_core::policy::{CallerMatch, Profile};
 
 use super::super::{CallerConfig, Config};
-use super::Finding;
+use super::{Finding, LONG_LIFE};
 
 const LEAST_PRIVILEGE: &str = "least privilege";
 
@@ -13,13 +16,17 @@ pub(super) fn review(config: &Config) -> Vec<Finding> {
             "there is no [[caller]], so nobody gets a token: add one with a user or a group, and its rights";
         return vec![Finding::warn(LEAST_PRIVILEGE, why)];
     }
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> =
+        config.profiles.iter().flat_map(|profile| of_profile(config, profile)).collect();
     for (index, caller) in config.callers.iter().enumerate() {
         let earlier = config.callers.get(..index).unwrap_or_default();
         let worries: Vec<String> = [
             shadowed(caller, earlier),
+            everybody(caller),
             everything(caller),
             every_room(config, caller),
+            moderates_any_room(config, caller),
+            long_life(caller.caller.ttl, caller.caller.max_ttl),
             any_identity_in_any_room(config, caller),
             nothing(caller),
         ]
@@ -36,6 +43,31 @@ pub(super) fn review(config: &Config) -> Vec<Finding> {
         findings.extend(warnings);
     }
     findings
+}
+
+/// What deserves a thought of a profile, whoever uses it.
+fn of_profile(config: &Config, profile: &Profile) -> Vec<Finding> {
+    let used = config.callers.iter().any(|caller| caller.profiles.contains(&profile.name));
+    let unused =
+        (!used).then(|| "is used by no [[caller]]: name it in one's profiles, or take it out".to_owned());
+    let worries = [unused, long_life(profile.ttl, profile.max_ttl)];
+    let warning = |why: String| Finding::warn(LEAST_PRIVILEGE, format!("profile `{}` {why}", profile.name));
+    worries.into_iter().flatten().map(warning).collect()
+}
+
+/// LiveKit cannot revoke a token.
+fn long_life(ttl: Option<Duration>, max_ttl: Option<Duration>) -> Option<String> {
+    let longest = ttl.max(max_ttl).filter(|longest| *longest > LONG_LIFE)?;
+    Some(format!(
+        "lets tokens live {}, and LiveKit cannot revoke one: an hour is enough to join, since LiveKit renews the tokens of those who are connected",
+        duration::format(longest)
+    ))
+}
+
+fn everybody(caller: &CallerConfig) -> Option<String> {
+    (caller.who == CallerMatch::default()).then(|| {
+        "is everybody who can connect to the signing socket (user = \"*\"): name users or groups, or let sign.socket_group and socket_mode keep others out".to_owned()
+    })
 }
 
 /// Everybody whom it names is decided on before it is reached.
@@ -72,7 +104,7 @@ fn profiles<'a>(config: &'a Config, caller: &'a CallerConfig) -> impl Iterator<I
 fn every_room(config: &Config, caller: &CallerConfig) -> Option<String> {
     let by_list = ["roomCreate", "roomList", "roomRecord", "ingressAdmin"].into_iter().filter(|name| {
         let name = format!("video.{name}");
-        caller.caller.allowed_grants.iter().any(|pattern| pattern.allows(&name))
+        caller.caller.allowed_grants.iter().any(|pattern| pattern.gives(&name))
     });
     let by_profile = profiles(config, caller).flat_map(|profile| profile.grants.reaching_every_room());
     let mut names: Vec<&str> = by_list.chain(by_profile).collect();
@@ -83,6 +115,18 @@ fn every_room(config: &Config, caller: &CallerConfig) -> Option<String> {
             "may grant {}, which reach every room of the deployment whatever allowed_rooms says",
             names.join(", ")
         )
+    })
+}
+
+fn moderates_any_room(config: &Config, caller: &CallerConfig) -> Option<String> {
+    let rooms = caller.caller.allowed_rooms.iter().any(|glob| glob.fits_all());
+    let moderates = caller.caller.allowed_grants.iter().any(|pattern| pattern.gives("video.roomAdmin"))
+        || profiles(config, caller).any(|profile| {
+            profile.grants.video.room_admin == Some(true) && profile.grants.video.room.is_empty()
+        });
+    (rooms && moderates).then(|| {
+        "may grant roomAdmin in every room (allowed_rooms = [\"*\"]): list the rooms that it moderates"
+            .to_owned()
     })
 }
 

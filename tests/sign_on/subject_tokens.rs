@@ -233,18 +233,28 @@ fn every_attack_on_a_subject_token_is_refused() {
         ("six parts", "a.b.c.d.e.f".to_owned(), "opaque"),
     ];
     assert_eq!(exchange(&daemon, &token, &[]).status, 200, "the premise: but for the attack it is good");
+    let mut wrong = Vec::new();
     for (what, token, why) in &attacks {
         let answer = exchange(&daemon, token, &[]);
         let said = answer.json();
-        assert_eq!(answer.status, 400, "{what}: {said}");
-        assert_eq!(said["error"], "invalid_request", "{what}: {said}");
-        let sentence = said["error_description"].as_str().expect("a sentence");
-        assert!(sentence.contains(why), "{what}: {sentence}");
+        let sentence = said["error_description"].as_str().unwrap_or_default();
+        if answer.status != 400 || said["error"] != "invalid_request" || !sentence.contains(why) {
+            wrong.push(format!("{what}: {} {said}", answer.status));
+        }
         // The same at the other door, where a token stands in the head, which has its own limit.
         let answer = company::endpoint(&daemon, token, &json!({}));
         let refused = if token.len() > 60_000 { 431 } else { 401 };
-        assert_eq!(answer.status, refused, "{what}: {}", answer.text());
+        if answer.status != refused {
+            wrong.push(format!("{what}, at the endpoint: {} {}", answer.status, answer.text()));
+        }
     }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} attacks were not refused as they should be:\n{}",
+        wrong.len(),
+        attacks.len(),
+        wrong.join("\n")
+    );
     // Nothing that a token pointed at was fetched, and nothing of the tokens was logged.
     assert_eq!(company.asked("/stolen"), 0);
     let log = daemon.log().text();

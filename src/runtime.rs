@@ -117,6 +117,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         conditions: Arc::clone(&parts.conditions),
         metrics: sign_metrics.clone(),
         issuers: issuer_metrics,
+        replays: Default::default(),
     };
     let telemetry = Telemetry {
         registry: registry.clone(),

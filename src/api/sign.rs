@@ -8,6 +8,7 @@ mod mint;
 mod sign_on;
 mod tokens;
 mod verify;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,6 +16,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+
+pub use webhooks::Replays;
 
 use super::answer::{self, Answer};
 use super::callers::{Callers, ResolvedCaller};
@@ -41,6 +44,8 @@ pub struct SignApi {
     pub metrics: SignMetrics,
     /// Counters of sign-on.
     pub issuers: IssuerMetrics,
+    /// Webhooks that were seen.
+    pub replays: Replays,
 }
 
 /// A connection's caller, resolved when it begins and again when the policy has changed.
@@ -107,6 +112,9 @@ impl Handler for SignApi {
             (&Method::POST, "/v1/tokens/verify") => {
                 self.for_caller(connection, |caller| self.verify(caller, body))
             }
+            (&Method::POST, "/v1/webhooks/verify") => {
+                self.for_caller(connection, |caller| self.webhook(caller, &head.headers, body))
+            }
             (&Method::POST, "/v1/token-exchange") => match self.caller(connection) {
                 Some(caller) => self.exchange(&caller, body).await,
                 None => self.nobody(&connection.peer),
@@ -120,12 +128,17 @@ impl Handler for SignApi {
             (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),
             (
                 _,
-                "/v1/tokens" | "/v1/tokens/batch" | "/v1/tokens/verify" | "/v1/token-exchange" | "/token",
+                "/v1/tokens"
+                | "/v1/tokens/batch"
+                | "/v1/tokens/verify"
+                | "/v1/webhooks/verify"
+                | "/v1/token-exchange"
+                | "/token",
             ) => answer::wrong_method("POST"),
             (_, "/v1/keys" | "/healthz" | "/readyz") => answer::wrong_method("GET"),
             (_, path) => answer::no_such_path(
                 path,
-                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/token-exchange, /token, /v1/keys, /healthz and /readyz",
+                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/webhooks/verify, /v1/token-exchange, /token, /v1/keys, /healthz and /readyz",
             ),
         }
     }

@@ -114,6 +114,7 @@ impl Harness {
             conditions: Arc::new(Conditions::default()),
             metrics: metrics.clone(),
             issuers: IssuerMetrics::register(&registry).expect("metrics"),
+            replays: Default::default(),
         });
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("sign.sock");

@@ -119,21 +119,21 @@ fn every_attack_on_a_subject_token_is_refused() {
     let server = format!("{url}/stolen");
 
     let attacks: Vec<(&str, String, &str)> = vec![
-        ("alg none without a signature", message(r#"{"alg":"none"}"#, &text) + ".", "algorithm"),
-        ("alg none with a signature", by_first(&with(&head, "alg", json!("none"))), "algorithm"),
-        ("alg None", by_first(&with(&head, "alg", json!("nOnE"))), "algorithm"),
-        ("no alg", by_first(&with(&head, "alg", Value::Null)), "algorithm"),
+        ("alg none without a signature", message(r#"{"alg":"none"}"#, &text) + ".", "is not among"),
+        ("alg none with a signature", by_first(&with(&head, "alg", json!("none"))), "is not among"),
+        ("alg None", by_first(&with(&head, "alg", json!("nOnE"))), "is not among"),
+        ("no alg", by_first(&with(&head, "alg", Value::Null)), "is not among"),
         ("alg as a list", by_first(&with(&head, "alg", json!(["RS256"]))), "`alg`"),
-        ("a good algorithm that is not allowed", ps256, "algorithm"),
+        ("a good algorithm that is not allowed", ps256, "is not among"),
         (
             "HS256 with the public key's modulus",
             hmac(public["n"].as_str().expect("n").as_bytes(), &with(&head, "alg", json!("HS256"))),
-            "algorithm",
+            "is not among",
         ),
         (
             "HS256 with the public key as JSON",
             hmac(public.to_string().as_bytes(), &with(&head, "alg", json!("HS256"))),
-            "algorithm",
+            "is not among",
         ),
         (
             "RS256 claimed over an HMAC of the public key",
@@ -144,7 +144,7 @@ fn every_attack_on_a_subject_token_is_refused() {
         (
             "HS256 with LiveKit's own secret and key id",
             hmac(secret.as_bytes(), &json!({"alg": "HS256", "kid": key_id})),
-            "algorithm",
+            "is not among",
         ),
         ("an embedded jwk under a known name", carrying("jwk", THIEF.public("one"), "one"), "signature"),
         ("an embedded jwk under its own name", carrying("jwk", THIEF.public("new"), "new"), "no such key"),
@@ -215,7 +215,7 @@ fn every_attack_on_a_subject_token_is_refused() {
         (
             "the partner's curve at the company",
             CURVE.token(&json!({"alg": "ES256", "kid": "curve"}), &good),
-            "algorithm",
+            "is not among",
         ),
         (
             "an RSA token that names a curve's key",

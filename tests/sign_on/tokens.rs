@@ -40,6 +40,8 @@ impl Pair {
     pub(crate) fn public(&self, kid: &str) -> Value {
         let jwk = Jwk::from_encoding_key(&self.private, self.algorithm).expect("a public key");
         let mut jwk = serde_json::to_value(&jwk).expect("a JWK is JSON");
+        // Many providers do not say which algorithm a key is for.
+        jwk.as_object_mut().expect("an object").remove("alg");
         jwk["kid"] = json!(kid);
         jwk["use"] = json!("sig");
         jwk

@@ -26,6 +26,11 @@ pub(crate) struct LiveKit {
 impl LiveKit {
     /// Starts one with the keys of `key_file`, which it reads at each start and at no other time.
     pub(crate) fn start(key_file: &Path) -> LiveKit {
+        LiveKit::start_with(key_file, "")
+    }
+
+    /// With more in its configuration, like `webhook`.
+    pub(crate) fn start_with(key_file: &Path, more: &str) -> LiveKit {
         // Within the target folder, as a server that all tests share is never dropped.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let port = port::free();
@@ -37,7 +42,7 @@ impl LiveKit {
             \x20 udp_port: {udp}\n\
             \x20 use_external_ip: false\n\
             \x20 node_ip: 127.0.0.1\n\
-             key_file: {key_file:?}\n",
+             key_file: {key_file:?}\n{more}",
             tcp = port::free(),
             udp = port::free(),
         );

@@ -86,7 +86,8 @@ fn refused(reasons: &[Reason], key_id: Option<String>, phase: Option<&'static st
     }
 }
 
-fn signature(keyring: &Keyring, token: &Unverified<'_>) -> Signature {
+/// What the keyring knows of a token's signature.
+pub(super) fn signature(keyring: &Keyring, token: &Unverified<'_>) -> Signature {
     let Some(id) = token.key_id() else { return Signature::UnknownKey };
     let Some(key) = keyring.verifying.iter().find(|key| key.id.as_str() == id) else {
         return Signature::UnknownKey;

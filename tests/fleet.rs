@@ -24,6 +24,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
+use support::daemon::Daemon;
+use support::deployment;
 use support::eventually::{PATIENCE, eventually, value};
 use support::http::{self, request};
 use support::livekit::LiveKit;
@@ -173,7 +175,8 @@ fn a_node_that_stops_is_silent_and_starts_with_what_it_reads_then() {
     let path = key_file(&folder, &[("APIone", ONE)]);
     let mut livekit = LiveKit::start(&path);
     let watched = Watched::start(&[&livekit.url()]);
-    watched.hurry_about(&livekit, &path);
+    watched.watcher.hurry(true);
+    watched.ask_about(&[("APIone", Some(ONE)), ("APItwo", Some(TWO))]);
     let before =
         watched.wait_for(&livekit.url(), &[("APIone", Verdict::Accepted), ("APItwo", Verdict::Refused)]);
 
@@ -190,13 +193,6 @@ fn a_node_that_stops_is_silent_and_starts_with_what_it_reads_then() {
     let back =
         watched.wait_for(&livekit.url(), &[("APIone", Verdict::Refused), ("APItwo", Verdict::Accepted)]);
     assert!(back.answering_since > silent.silent_at);
-}
-
-impl Watched {
-    fn hurry_about(&self, _: &LiveKit, _: &Path) {
-        self.watcher.hurry(true);
-        self.ask_about(&[("APIone", Some(ONE)), ("APItwo", Some(TWO))]);
-    }
 }
 
 /// A server made up for a test: what it answers to the bytes of a request.
@@ -435,6 +431,39 @@ fn a_probes_token_is_worth_nothing_and_is_in_no_log_of_ours() {
     for secret in ["eyJ", ONE, TWO, &room] {
         assert!(!log.contains(secret), "{secret} in our log:\n{log}");
     }
+}
+
+#[test]
+fn a_daemon_signs_with_nothing_that_its_node_does_not_accept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = key_file(&folder, &[("APIforeign", ONE)]);
+    let mut livekit = LiveKit::start(&path);
+    let store = "[store]\nkind = \"file\"\n[store.file]\ndir = \"{dir}/store\"\n";
+    let asking =
+        format!("nodes = [\"{}\"]\nprobe_interval = \"200ms\"\nprobe_timeout = \"200ms\"", livekit.url());
+    let config = deployment::config_on(store, "both", deployment::QUICK_RULES)
+        .replace("proof = \"disabled\"", &asking)
+        .replace("{dir}/keys.yaml", path.to_str().expect("a path"));
+    let mut daemon = Daemon::start(&format!("{config}\n[log]\nlevel = \"trace\"\n"));
+    daemon.init("apps");
+    eventually(PATIENCE, "its keys are published", || deployment::keys_in(&path).len() == 4);
+    let refused = |key: &str| format!("node_key_accepted{{key_id=\"{key}\",node=\"{}\"}} 0\n", livekit.url());
+    let own: Vec<_> = deployment::keys_in(&path).into_keys().filter(|key| key != "APIforeign").collect();
+    eventually(PATIENCE, "its node does not know them, and it says so", || {
+        let metrics = daemon.telemetry("/metrics");
+        own.iter().all(|key| metrics.contains(&refused(key)))
+    });
+    let (status, _) = deployment::mint(&daemon);
+    assert_eq!(status, 503, "there is no key that the node accepts");
+
+    livekit.restart();
+    daemon.wait_until_ready();
+    let (status, minted) = deployment::mint(&daemon);
+    assert_eq!(status, 201, "{minted}");
+    assert!(livekit.accepts(minted["token"].as_str().expect("a token")));
+    let log = daemon.log().text();
+    assert!(log.contains("TRACE") || log.contains("DEBUG") || log.contains("INFO"), "{log}");
+    assert!(!log.contains("eyJ"), "a token in the log:\n{log}");
 }
 
 static OUR_LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(Arc::default);

@@ -8,9 +8,11 @@ mod answer;
 mod lookup;
 mod metrics;
 mod moment;
+mod places;
 mod prober;
 mod record;
 mod rounds;
+mod seen;
 mod source;
 mod token;
 mod trouble;
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use livekit_keyd_core::key::KeyId;
-use livekit_keyd_core::plan::{Node, Verdict};
+use livekit_keyd_core::plan::Node;
 use livekit_keyd_core::secret::Secret;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -29,9 +31,10 @@ pub use metrics::FleetMetrics;
 pub use source::{DnsName, Endpoint, Source};
 
 use crate::random;
-use moment::Moment;
+use places::Places;
 use prober::Prober;
 use record::Record;
+use seen::Seen;
 
 /// Whom to ask, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,72 +85,56 @@ struct Orders {
     hurried: bool,
 }
 
-struct Seen {
-    records: BTreeMap<String, Record>,
-    unresolved: BTreeMap<String, String>,
-}
-
 impl Watcher {
     /// Knows nothing of any node yet, which it says.
     ///
     /// # Errors
     /// The system's certificates cannot be used, which nodes at https need.
     pub fn new(settings: FleetSettings, metrics: FleetMetrics) -> Result<Watcher, reqwest::Error> {
-        let records = settings.endpoints().map(|node| (node.address.clone(), Record::new())).collect();
-        let names = settings.nodes.iter().filter(|source| matches!(source, Source::Name(_)));
-        let unresolved = names
-            .map(|name| (name.as_str().to_owned(), "it has not been looked up yet".to_owned()))
-            .collect();
         Ok(Watcher {
             prober: Prober::new(&settings)?,
+            seen: Mutex::new(Seen::new(&settings, metrics.clone())),
             settings,
             metrics,
             orders: watch::Sender::new(Orders::default()),
-            seen: Mutex::new(Seen { records, unresolved }),
         })
     }
 
     /// Asks until told to stop; `changed` is rung whenever a verdict, a trouble or the set of nodes changed.
     pub async fn run(self: Arc<Self>, changed: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-        let mut tasks = JoinSet::new();
-        let (tell, mut found) = mpsc::channel(1);
-        let mut places: Vec<BTreeSet<Endpoint>> = vec![BTreeSet::new(); self.settings.nodes.len()];
+        let (mut tasks, mut watched) = (JoinSet::new(), BTreeMap::new());
+        let (tell, mut told) = mpsc::channel(1);
         for (index, source) in self.settings.nodes.iter().enumerate() {
-            if let Some((host, port)) = source.name() {
-                let watcher = Arc::clone(&self);
-                let pause = move || random::jitter(watcher.pause(0));
-                tasks.spawn(lookup::keep_looking(host.to_owned(), port, index, tell.clone(), pause));
-            } else if let Source::Node(endpoint) = source {
-                places[index].insert(endpoint.clone());
-            }
+            let Some((host, port)) = source.name() else { continue };
+            let watcher = Arc::clone(&self);
+            let pause = move || random::jitter(watcher.pause(0));
+            tasks.spawn(lookup::keep_looking(host.to_owned(), port, index, tell.clone(), pause));
         }
-        let mut watched = BTreeMap::new();
+        let mut places = Places::new(&self.settings.nodes);
+        self.follow(&places.endpoints(), &mut watched, &mut tasks, &changed);
         loop {
-            self.follow(places.iter().flatten(), &mut watched, &mut tasks, &changed);
-            let (index, answer) = tokio::select! {
-                answer = found.recv() => match answer {
-                    Some(answer) => answer,
+            let (index, found) = tokio::select! {
+                told = told.recv() => match told {
+                    Some(told) => told,
                     None => return,
                 },
                 _ = stop.wait_for(|stop| *stop) => return,
             };
-            match &self.settings.nodes[index] {
-                Source::Node(endpoint) => {
-                    if let Some((host, _)) = endpoint.name() {
-                        self.prober.learn(host, answer);
-                    }
-                    places[index].insert(endpoint.clone());
-                }
-                Source::Name(name) => {
-                    let answer = answer.map(|all| all.into_iter().filter_map(Endpoint::of).collect());
-                    let why = answer.as_ref().err().cloned();
-                    // Who gives no address now may give the old ones again: their nodes are asked on.
-                    if let Ok(endpoints) = answer {
-                        places[index] = endpoints;
-                    }
-                    self.resolved(&name.written, why, &changed);
-                }
+            places.found(index, &found);
+            let source = &self.settings.nodes[index];
+            let why = found.as_ref().err().cloned();
+            if let Source::Node(endpoint) = source {
+                self.prober.learn(endpoint, found);
             }
+            // A name is known only when its nodes are.
+            self.follow(&places.endpoints(), &mut watched, &mut tasks, &changed);
+            if let Source::Name(name) = source
+                && self.lock().resolved(&name.written, why)
+            {
+                changed.notify_one();
+            }
+            // Those that ask nodes which are gone have ended.
+            while tasks.try_join_next().is_some() {}
         }
     }
 
@@ -167,13 +154,7 @@ impl Watcher {
             return;
         }
         let keys = Arc::clone(&self.orders.borrow().keys);
-        let same = |id: &KeyId| keys.get(id).is_some_and(|secret| before.get(id) == Some(secret));
-        let mut seen = self.lock();
-        for (address, record) in &mut seen.records {
-            let old = self.verdicts(record);
-            record.keep(same);
-            self.metrics.says(address, &old, &self.verdicts(record));
-        }
+        self.lock().keep(|id| keys.get(id).is_some_and(|secret| before.get(id) == Some(secret)));
     }
 
     /// Ask every node each second, as one is being restarted.
@@ -183,107 +164,42 @@ impl Watcher {
 
     /// What the nodes said, by address; and the names that give no addresses, with why.
     pub fn seen(&self) -> (BTreeMap<String, Node>, BTreeMap<String, String>) {
-        let (now, doubted_for) = (Moment::now(), self.settings.doubted_for());
-        let seen = self.lock();
-        let nodes =
-            seen.records.iter().map(|(address, record)| (address.clone(), record.node(now, doubted_for)));
-        (nodes.collect(), seen.unresolved.clone())
+        self.lock().told()
     }
 
     /// Begins to ask nodes that are new, and drops those that are gone.
-    fn follow<'a>(
+    fn follow(
         self: &Arc<Self>,
-        endpoints: impl Iterator<Item = &'a Endpoint>,
+        endpoints: &BTreeSet<&Endpoint>,
         watched: &mut BTreeMap<Endpoint, AbortHandle>,
         tasks: &mut JoinSet<()>,
         changed: &Arc<Notify>,
     ) {
-        let endpoints: BTreeSet<_> = endpoints.collect();
-        let mut seen = self.lock();
         watched.retain(|endpoint, task| {
             let stays = endpoints.contains(endpoint);
             if !stays {
                 task.abort();
-                if let Some(record) = seen.records.remove(&endpoint.address) {
-                    self.metrics.says(&endpoint.address, &self.verdicts(&record), &BTreeMap::new());
-                }
-                tracing::info!(node = endpoint.address, "no name leads to this node any more");
-                changed.notify_one();
             }
             stays
         });
-        for endpoint in endpoints {
-            if !watched.contains_key(endpoint) {
-                seen.records.entry(endpoint.address.clone()).or_insert_with(Record::new);
-                let task = tasks.spawn(Arc::clone(self).watch(endpoint.clone(), Arc::clone(changed)));
-                watched.insert(endpoint.clone(), task);
-                changed.notify_one();
-            }
-        }
-        self.count(&seen);
-    }
-
-    fn resolved(&self, name: &str, why: Option<String>, changed: &Notify) {
-        let mut seen = self.lock();
-        let before = match &why {
-            Some(why) => seen.unresolved.insert(name.to_owned(), why.clone()),
-            None => seen.unresolved.remove(name),
-        };
-        if before != why {
-            if let Some(why) = why {
-                tracing::warn!(name, "this name gives no nodes, so nothing is proven: {why}");
-            }
+        // Those that are looked up for the first time are known, and not asked yet.
+        let known = self.settings.endpoints().chain(endpoints.iter().copied());
+        if self.lock().are(&known.map(|endpoint| endpoint.address.as_str()).collect()) {
             changed.notify_one();
+        }
+        for endpoint in endpoints {
+            if !watched.contains_key(*endpoint) {
+                let task = tasks.spawn(Arc::clone(self).watch((*endpoint).clone(), Arc::clone(changed)));
+                watched.insert((*endpoint).clone(), task);
+            }
         }
     }
 
     /// Changes what is known of a node, and rings if that matters to anybody.
     fn update(&self, endpoint: &Endpoint, changed: &Notify, change: impl FnOnce(&mut Record)) {
-        let mut seen = self.lock();
-        // Dropped while it was being asked.
-        let Some(record) = seen.records.get_mut(&endpoint.address) else { return };
-        let now = Moment::now();
-        let trouble = |record: &Record| record.trouble(now, self.settings.doubted_for());
-        let before = (self.verdicts(record), trouble(record));
-        change(record);
-        let after = (self.verdicts(record), trouble(record));
-        // Not only when they differ: doubt ends by itself.
-        self.metrics.says(&endpoint.address, &before.0, &after.0);
-        if before != after {
-            if before.1 != after.1 {
-                match &after.1 {
-                    Some(trouble) => tracing::warn!(node = endpoint.address, "{trouble}"),
-                    None => tracing::info!(node = endpoint.address, "the node answers"),
-                }
-            }
+        if self.lock().change(&endpoint.address, change) {
             changed.notify_one();
         }
-        self.count(&seen);
-    }
-
-    fn count(&self, seen: &Seen) {
-        let now = Moment::now();
-        let trouble = |record: &Record| record.trouble(now, self.settings.doubted_for());
-        let state = |record| trouble(record).map_or("answering", |trouble| trouble.kind());
-        self.metrics.count(seen.records.values().map(state));
-        let differences = seen.records.values().map(Record::clock_difference);
-        self.metrics.clocks(differences.max().unwrap_or_default());
-    }
-
-    /// What is known of a node's keys; of one that is not to be believed nothing is.
-    fn verdicts(&self, record: &Record) -> BTreeMap<KeyId, Verdict> {
-        record.verdicts(Moment::now(), self.settings.doubted_for())
-    }
-
-    fn said(&self, endpoint: &Endpoint, id: &KeyId) -> Option<Verdict> {
-        self.lock().records.get(&endpoint.address)?.verdict(id)
-    }
-
-    fn unanswered(&self, endpoint: &Endpoint, keys: &Keys) -> Keys {
-        let seen = self.lock();
-        let Some(record) = seen.records.get(&endpoint.address) else { return Keys::new() };
-        let unanswered = keys.iter().filter(|(id, _)| record.verdict(id).is_none());
-        unanswered.map(|(id, secret)| (id.clone(), secret.clone())).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {

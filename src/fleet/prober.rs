@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::answer::{Meaning, clock_difference, of_list_rooms, of_validate};
+use super::lookup::Found;
 use super::moment::Moment;
 use super::source::Endpoint;
 use super::trouble::Trouble;
@@ -81,7 +82,8 @@ impl Prober {
     }
 
     /// Where the host of a node is, or why nobody knows.
-    pub(super) fn learn(&self, host: &str, found: Result<Vec<SocketAddr>, String>) {
+    pub(super) fn learn(&self, endpoint: &Endpoint, found: Found) {
+        let Some((host, _)) = endpoint.name() else { return };
         // The port is the question's, which is what 0 stands for.
         let anywhere = |place: SocketAddr| SocketAddr::new(place.ip(), 0);
         let found = found.map(|places| places.into_iter().map(anywhere).collect());
@@ -169,7 +171,7 @@ fn cause(error: &reqwest::Error) -> String {
 #[derive(Default)]
 struct Names(Mutex<Places>);
 
-type Places = BTreeMap<String, Result<Vec<SocketAddr>, String>>;
+type Places = BTreeMap<String, Found>;
 
 impl Names {
     fn lock(&self) -> std::sync::MutexGuard<'_, Places> {

@@ -41,7 +41,7 @@ impl Watcher {
                     _ = orders.changed() => {}
                 }
                 let Orders { keys, .. } = orders.borrow_and_update().clone();
-                let new = self.unanswered(&endpoint, &keys);
+                let new = self.lock().unanswered(&endpoint.address, &keys);
                 if failures == 0 && !new.is_empty() && !self.round(&endpoint, &new, false, &changed).await {
                     failures = 1;
                 }
@@ -103,7 +103,7 @@ impl Watcher {
             // A secret that is lost does not keep the node from telling whether it knows the id.
             let secret = known.clone().unwrap_or_else(|| random::key().1);
             let heard = self.ask(endpoint, id, &secret).await?;
-            let before = self.said(endpoint, id);
+            let before = self.lock().verdict(&endpoint.address, id);
             let alternates =
                 before != Some(heard.verdict) && self.alternates(endpoint, id, &secret, &heard).await?;
             let anew = before.is_some_and(|before| contradict(before, heard.verdict)) && !alternates;

@@ -1,4 +1,4 @@
-.PHONY: test lint servers bench
+.PHONY: soak test lint servers bench
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -16,3 +16,7 @@ servers:
 # Signing speed against its peers, in one run; rewrites docs/benchmarks.md. Takes about ten minutes, most of it the build.
 bench: servers
 	cargo bench --bench signing
+
+# Thirty rotations of a whole fleet, with kills all the while: about a quarter of an hour.
+soak: servers
+	LIVEKIT_KEYD_ROTATIONS=30 cargo test --test fleet_rotation -- --nocapture

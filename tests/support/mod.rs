@@ -8,6 +8,7 @@
 pub(crate) mod again;
 pub(crate) mod cache;
 pub(crate) mod chart;
+pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod deployment;
 pub(crate) mod eventually;

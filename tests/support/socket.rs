@@ -32,6 +32,15 @@ impl Socket {
         self.expect_answer(&http::request("POST", path, &[], body.to_string().as_bytes()))
     }
 
+    /// As [`Socket::post`], of one that may be down.
+    ///
+    /// # Errors
+    /// What the connection says.
+    pub(crate) fn try_post(&self, path: &str, body: &Value) -> io::Result<(u16, Value)> {
+        let answer = self.send(&http::request("POST", path, &[], body.to_string().as_bytes()))?;
+        Ok((answer.status, answer.json()))
+    }
+
     /// Any bytes at all, for what a library would refuse to send.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use livekit_keyd::publish::{KubernetesSecret, Publisher};
 use serde_json::json;
 
 use crate::harness::{Place, kubeconfig_of, least, nothing, refusal, run};
+use crate::support::again;
 use crate::support::eventually::PATIENCE;
 use crate::support::kubernetes::Kubernetes;
 
@@ -37,6 +38,19 @@ fn without_rights_it_says_which() {
     let stranger = KubernetesSecret::new(stranger, &place.namespace, "keys", "keys.yaml");
     let error = run(Publisher::Kubernetes(stranger).read()).expect_err("an invented token").to_string();
     assert!(error.contains("token is not expired") && !error.contains("no-token"), "{error}");
+}
+
+#[test]
+fn outside_of_a_pod_a_kubeconfig_is_asked_for() {
+    if again::told("OUTSIDE").is_none() {
+        let test = "access::outside_of_a_pod_a_kubeconfig_is_asked_for";
+        let mut outside = again::command(test, "OUTSIDE", "yes");
+        outside.env_remove("KUBERNETES_SERVICE_HOST");
+        return again::passes(outside);
+    }
+    let secret = KubernetesSecret::new(Access::InCluster, "a", "b", "c");
+    let error = run(Publisher::Kubernetes(secret).read()).expect_err("no pod").to_string();
+    assert!(error.contains("this is no pod") && error.contains("name a `kubeconfig`"), "{error}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Dev(options) => cli::dev::run(&context, options),
         Command::Check(options) => cli::check::run(&context, options),
         Command::Explain(options) => cli::explain::run(&context, options),
+        Command::VaultPolicy(options) => cli::vault_policy::run(&context, options),
         Command::Completions(options) => cli::completions::run(options),
         Command::Man(options) => cli::man::run(options),
         Command::Client(command) => {

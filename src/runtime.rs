@@ -2,6 +2,7 @@
 
 mod keeper;
 mod listen;
+mod login;
 mod nodes;
 mod reload;
 mod signals;
@@ -133,6 +134,8 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     for refresher in refreshers {
         tasks.spawn(refresher.run(stopping.clone()));
     }
+    let conditions = Arc::clone(&parts.conditions);
+    tasks.spawn(login::watch(Arc::clone(&parts.store), conditions, stopping.clone()));
     if let Some(rotator) = &rotator {
         tasks.spawn(Arc::clone(rotator).run(stopping.clone()));
         if let Some(deployment) = &rotator.deployment {

@@ -659,6 +659,37 @@ fn vault_is_told_as_vault_agent_is() {
     );
 }
 
+/// A signer with this login.
+fn with_login(login: &str) -> String {
+    with_vault(&format!("[store.vault]\naddress = \"https://v\"\n[store.vault.auth]\n{login}\n"))
+}
+
+#[test]
+fn each_login_has_its_settings_and_a_mount_of_its_own() {
+    let login = |text: &str| {
+        let StoreConfig::Vault(vault) = sound(&with_login(text)).store else { panic!("Vault") };
+        vault.auth
+    };
+    let account = login("method = \"kubernetes\"\nrole = \"keyd\"");
+    let VaultAuth::Kubernetes { mount_path, role, token_path } = account else { panic!("{account:?}") };
+    assert_eq!((mount_path.as_str(), role.as_str()), ("auth/kubernetes", "keyd"));
+    assert_eq!(token_path, Path::new("/var/run/secrets/kubernetes.io/serviceaccount/token"));
+    let jwt = login("method = \"jwt\"\nmount_path = \"auth/ci\"\nrole = \"keyd\"\npath = \"jwt\"");
+    let VaultAuth::Jwt { mount_path, path, .. } = jwt else { panic!("{jwt:?}") };
+    assert_eq!((mount_path.as_str(), path.as_path()), ("auth/ci", Path::new("/etc/livekit-keyd/jwt")));
+    let cert = "method = \"cert\"\nname = \"keyd\"\nclient_cert = \"c.pem\"\nclient_key = \"c.key\"";
+    let VaultAuth::Cert { mount_path, name, key, .. } = login(cert) else { panic!("a certificate") };
+    assert_eq!((mount_path.as_str(), name.as_str()), ("auth/cert", "keyd"));
+    assert_eq!(key, Path::new("/etc/livekit-keyd/c.key"));
+
+    let plain = problem(&with_login(cert).replace("https://v", "http://v"));
+    assert!(plain.path == "store.vault.address" && plain.sentence.contains("https://"), "{plain:?}");
+    let path = problem(&with_login("method = \"kubernetes\"\nrole = \"a/b\""));
+    assert!(path.path == "store.vault.auth.role" && path.sentence.contains("a role's name"), "{path:?}");
+    let jwt = problem(&with_login("method = \"jwt\"\nrole = \"r\"\npath = \"p\"\njwt = \"ey.s3cret\""));
+    assert!(jwt.path == "store.vault.auth.jwt" && !jwt.sentence.contains("s3cret"), "{jwt:?}");
+}
+
 #[test]
 fn one_mistake_in_vaults_section_is_one_sentence_at_its_place() {
     let mistakes = [
@@ -668,7 +699,6 @@ fn one_mistake_in_vaults_section_is_one_sentence_at_its_place() {
         ("ca_cert = \"ca.pem\"", "timeout = \"0s\"", "timeout", "100ms"),
         ("ca_cert = \"ca.pem\"", "mount = \"a//b\"", "mount", "mount's path"),
         ("ca_cert = \"ca.pem\"", "token = \"s.123\"", "token", "a secret never stands"),
-        ("\"approle\"", "\"kubernetes\"", "auth.method", "\"token_file\""),
         ("\"approle\"", "\"aprole\"", "auth.method", "did you mean \"approle\""),
         ("role_id_file_path = \"role-id\"\n", "", "auth.role_id_file_path", "is missing"),
         (

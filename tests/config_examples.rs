@@ -12,9 +12,10 @@ use proptest::sample::Index;
 
 const EXAMPLES: [&str; 4] = ["access.toml", "both.toml", "rotator.toml", "signer.toml"];
 /// Ways to log in that no example takes.
+const OTHER_LOGINS: [&str; 4] = ["token", "kubernetes", "jwt", "cert"];
+/// Ways to publish that no example takes.
 const OTHER_PUBLISHERS: &str =
     "role = \"rotator\"\n[[publish]]\nkind = \"command\"\n[[publish]]\nkind = \"kubernetes_secret\"";
-const OTHER_LOGINS: &str = "role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"token\"";
 
 fn file(path: &str) -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -29,9 +30,11 @@ fn examples() -> impl Iterator<Item = (PathBuf, String)> {
 /// Every setting there is, with what applies when it is left out.
 fn settings() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    let texts = examples()
-        .chain([(PathBuf::new(), OTHER_LOGINS.to_owned()), (PathBuf::new(), OTHER_PUBLISHERS.to_owned())]);
-    for (setting, default) in texts.flat_map(|(path, text)| Config::settings(&text, &path)) {
+    let logins = OTHER_LOGINS
+        .map(|method| format!("role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"{method}\""));
+    let others = logins.into_iter().chain([OTHER_PUBLISHERS.to_owned()]).map(|text| (PathBuf::new(), text));
+    for (setting, default) in examples().chain(others).flat_map(|(path, text)| Config::settings(&text, &path))
+    {
         // `proof` is asked of rotators only, and a command must be named where a file need not be.
         let known: &mut String = all.entry(setting).or_insert_with(|| default.clone());
         if default == "required" {
@@ -125,9 +128,14 @@ fn the_reference_has_every_setting_with_its_default_and_no_other() {
     assert_eq!(said.keys().collect::<Vec<_>>(), true_ones.keys().collect::<Vec<_>>());
     for (setting, default) in &true_ones {
         // Defaults that follow from something else are told in words.
-        let words =
-            ["keyset[].path", "publish[].restart_timeout", "caller[].keyset", "issuer[].rule[].keyset"]
-                .contains(&setting.as_str());
+        let words = [
+            "keyset[].path",
+            "publish[].restart_timeout",
+            "caller[].keyset",
+            "issuer[].rule[].keyset",
+            "store.vault.auth.mount_path",
+        ]
+        .contains(&setting.as_str());
         let said = &said[setting];
         match default.as_str() {
             "" if words => assert_ne!(said, "–", "{setting}"),

@@ -35,6 +35,7 @@ pub mod status;
 pub mod table;
 pub mod timeline;
 pub mod token;
+pub mod vault_policy;
 pub mod wait;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +66,8 @@ pub enum Command {
     Check(check::Options),
     /// Say what policy answers to a request, and why, from the configuration alone
     Explain(explain::Options),
+    /// Print the Vault policies and the auth role that a configuration needs
+    VaultPolicy(vault_policy::Options),
     /// What asks a daemon
     #[command(flatten)]
     Client(ClientCommand),

@@ -156,6 +156,14 @@ fn login(vault: &VaultConfig) -> Finding {
         VaultAuth::AppRole { .. } => {
             Finding::pass("login", "the login is an AppRole, renewed and repeated as needed")
         }
+        VaultAuth::Kubernetes { token_path: path, .. } | VaultAuth::Jwt { path, .. } => Finding::pass(
+            "login",
+            format!("the login is made with the token in {}, read anew each time", path.display()),
+        ),
+        VaultAuth::Cert { certificate, .. } => Finding::pass(
+            "login",
+            format!("the login is made with the certificate {}, read anew each time", certificate.display()),
+        ),
     }
 }
 

@@ -9,40 +9,33 @@ use super::reader::{Reader, Reported};
 use super::setting::{Setting, one_of};
 use crate::store::vault::{VaultAuth, VaultConfig};
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
-    Token,
-    TokenFile,
+    Kubernetes,
     AppRole,
-    Later,
+    Jwt,
+    Cert,
+    TokenFile,
+    Token,
 }
+
+const METHODS: [(&str, Method); 6] = [
+    ("kubernetes", Method::Kubernetes),
+    ("approle", Method::AppRole),
+    ("jwt", Method::Jwt),
+    ("cert", Method::Cert),
+    ("token_file", Method::TokenFile),
+    ("token", Method::Token),
+];
 
 impl Setting for Method {
     fn read(value: &DeValue<'_>) -> Result<Method, String> {
-        let known = [
-            ("approle", Method::AppRole),
-            ("token_file", Method::TokenFile),
-            ("token", Method::Token),
-            ("kubernetes", Method::Later),
-            ("jwt", Method::Later),
-            ("cert", Method::Later),
-        ];
-        match one_of(value, &known)? {
-            Method::Later => {
-                Err("this version logs in by \"approle\", \"token_file\" or \"token\": write one of them"
-                    .to_owned())
-            }
-            method => Ok(method),
-        }
+        one_of(value, &METHODS)
     }
 
     fn show(&self) -> String {
-        match self {
-            Method::Token => "\"token\"",
-            Method::TokenFile => "\"token_file\"",
-            Method::AppRole | Method::Later => "\"approle\"",
-        }
-        .to_owned()
+        let own = METHODS.iter().find(|(_, method)| *method == *self);
+        format!("\"{}\"", own.map_or("", |(word, _)| word))
     }
 }
 
@@ -60,7 +53,13 @@ pub(super) fn read(store: &mut Reader<'_>) -> Result<VaultConfig, Reported> {
         some.then_some(timeout.value)
             .ok_or_else(|| context.report(&timeout.spot, "must be at least 100ms, like \"10s\""))
     });
-    let auth = auth(&mut section);
+    let auth = auth(&mut section).and_then(|auth| match (&auth, &address) {
+        (VaultAuth::Cert { .. }, Ok(address)) if address.value.0.starts_with("http://") => {
+            let sentence = "must begin with https:// for method = \"cert\", as a certificate is shown over TLS only";
+            Err(context.report(&address.spot, sentence))
+        }
+        _ => Ok(auth),
+    });
     section.refuse("token", SECRET);
     section.finish();
     Ok(VaultConfig {
@@ -78,13 +77,17 @@ const SECRET: &str = "a secret never stands in the configuration: put it into a 
 
 fn auth(vault: &mut Reader<'_>) -> Result<VaultAuth, Reported> {
     let mut section = vault.table("auth")?;
-    let method = section.required::<Method>("method", "write \"approle\", \"token_file\" or \"token\"")?;
+    let hint = "write \"kubernetes\", \"approle\", \"jwt\", \"cert\", \"token_file\" or \"token\"";
+    let method = section.required::<Method>("method", hint)?;
     let auth = match method.value {
-        Method::Token => token(&mut section),
+        Method::Kubernetes => kubernetes(&mut section),
+        Method::AppRole => approle(&mut section),
+        Method::Jwt => jwt(&mut section),
+        Method::Cert => cert(&mut section),
         Method::TokenFile => token_file(&mut section),
-        Method::AppRole | Method::Later => approle(&mut section),
+        Method::Token => token(&mut section),
     };
-    for secret in ["token", "secret_id"] {
+    for secret in ["token", "secret_id", "jwt"] {
         section.refuse(secret, SECRET);
     }
     section.finish();
@@ -101,18 +104,66 @@ fn token_file(section: &mut Reader<'_>) -> Result<VaultAuth, Reported> {
     Ok(VaultAuth::TokenFile { path: section.context.resolve(&path.value) })
 }
 
+/// Each method is mounted at its own name, unless somebody chose another.
+fn mount_path(section: &mut Reader<'_>, default: &str) -> Result<String, Reported> {
+    let written = section.optional::<MountPath>("mount_path")?;
+    Ok(written.map_or_else(|| default.to_owned(), |written| written.value.0))
+}
+
+fn role(section: &mut Reader<'_>) -> Result<String, Reported> {
+    section.required::<RoleName>("role", "name the role to log in as").map(|role| role.value.0)
+}
+
 fn approle(section: &mut Reader<'_>) -> Result<VaultAuth, Reported> {
     let context = section.context;
-    let mount_path = section.or("mount_path", MountPath("auth/approle".to_owned()));
+    let mount_path = mount_path(section, "auth/approle");
     let role_id = section.required::<PathBuf>("role_id_file_path", "name the file that holds the role's id");
     let secret_id =
         section.required::<PathBuf>("secret_id_file_path", "name the file that holds the secret id");
     let wrapping_path = section.optional::<String>("secret_id_response_wrapping_path");
     Ok(VaultAuth::AppRole {
-        mount_path: mount_path?.value.0,
+        mount_path: mount_path?,
         role_id: context.resolve(&role_id?.value),
         secret_id: context.resolve(&secret_id?.value),
         wrapping_path: wrapping_path?.map(|path| path.value),
+    })
+}
+
+/// Where Kubernetes puts a ServiceAccount's token, unless a projected volume puts it elsewhere.
+const ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+fn kubernetes(section: &mut Reader<'_>) -> Result<VaultAuth, Reported> {
+    let context = section.context;
+    let mount_path = mount_path(section, "auth/kubernetes");
+    let role = role(section);
+    let token_path = section.or("token_path", PathBuf::from(ACCOUNT_TOKEN));
+    Ok(VaultAuth::Kubernetes {
+        mount_path: mount_path?,
+        role: role?,
+        token_path: context.resolve(&token_path?.value),
+    })
+}
+
+fn jwt(section: &mut Reader<'_>) -> Result<VaultAuth, Reported> {
+    let context = section.context;
+    let mount_path = mount_path(section, "auth/jwt");
+    let role = role(section);
+    let path = section.required::<PathBuf>("path", "name the file that holds the JWT");
+    Ok(VaultAuth::Jwt { mount_path: mount_path?, role: role?, path: context.resolve(&path?.value) })
+}
+
+fn cert(section: &mut Reader<'_>) -> Result<VaultAuth, Reported> {
+    let context = section.context;
+    let mount_path = mount_path(section, "auth/cert");
+    let name = section.required::<RoleName>("name", "name the role to log in as");
+    let certificate =
+        section.required::<PathBuf>("client_cert", "name the PEM file that holds the certificate");
+    let key = section.required::<PathBuf>("client_key", "name the PEM file that holds its key");
+    Ok(VaultAuth::Cert {
+        mount_path: mount_path?,
+        name: name?.value.0,
+        certificate: context.resolve(&certificate?.value),
+        key: context.resolve(&key?.value),
     })
 }
 
@@ -150,6 +201,23 @@ impl Setting for MountPath {
             return Ok(MountPath(trimmed.to_owned()));
         }
         Err(format!("must be a mount's path like \"secret\" or \"auth/approle\"; this is `{path}`"))
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
+/// The name of a role of an auth method, which stands in a path.
+struct RoleName(String);
+
+impl Setting for RoleName {
+    fn read(value: &DeValue<'_>) -> Result<RoleName, String> {
+        let name = String::read(value)?;
+        if name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            return Ok(RoleName(name));
+        }
+        Err(format!("must be a role's name, of letters, digits, `-`, `_` and `.`; this is `{name}`"))
     }
 
     fn show(&self) -> String {

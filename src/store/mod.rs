@@ -183,7 +183,7 @@ impl Store {
         };
         let mut status = self.health.status(kind);
         // A login that cannot be renewed is bad news before the first call fails.
-        status.message = status.message.or_else(|| self.session()?.failure);
+        status.message = status.message.or_else(|| Some(self.session()?.failure?.error.to_string()));
         status
     }
 
@@ -204,6 +204,14 @@ impl Store {
         match &self.backend {
             Backend::File(_) => None,
             Backend::Vault(store) => Some(store.session()),
+        }
+    }
+
+    /// Tells when the login may stand otherwise, where there is one.
+    pub fn session_changes(&self) -> Option<vault::Changes> {
+        match &self.backend {
+            Backend::File(_) => None,
+            Backend::Vault(store) => Some(store.session_changes()),
         }
     }
 

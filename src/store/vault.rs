@@ -22,7 +22,8 @@ use vaultrs::error::ClientError;
 use vaultrs::{client::VaultClient, kv2};
 
 pub use config::{VaultAuth, VaultConfig};
-pub use session::SessionStatus;
+pub use login::LoginFailure;
+pub use session::{Changes, SessionStatus};
 
 use super::{Expected, Found, StoreError};
 use explain::{Attempt, Doing, explain};
@@ -58,6 +59,11 @@ impl VaultStore {
     /// How the login stands.
     pub fn session(&self) -> SessionStatus {
         self.session.status()
+    }
+
+    /// Tells when [`VaultStore::session`] may say something else.
+    pub fn session_changes(&self) -> Changes {
+        self.session.changes()
     }
 
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, StoreError> {

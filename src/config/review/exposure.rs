@@ -63,5 +63,9 @@ fn login_files(auth: &VaultAuth) -> Vec<(&'static str, &Path)> {
         VaultAuth::Token { .. } => Vec::new(),
         VaultAuth::TokenFile { path } => vec![("the login's token", path)],
         VaultAuth::AppRole { secret_id, .. } => vec![("the login's secret id", secret_id)],
+        VaultAuth::Kubernetes { token_path: path, .. } | VaultAuth::Jwt { path, .. } => {
+            vec![("the login's token", path)]
+        }
+        VaultAuth::Cert { key, .. } => vec![("the key of the login's certificate", key)],
     }
 }

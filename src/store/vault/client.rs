@@ -4,12 +4,13 @@
 //! `VAULT_SKIP_VERIFY` would switch off the check of certificates. So every field
 //! is set here, and the HTTP client underneath is built here too.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Url};
+use reqwest::{Certificate, Identity, Url};
 use rustify::clients::reqwest::Client as HttpClient;
 use vaultrs::api::EndpointMiddleware;
 use vaultrs::client::{VaultClient, VaultClientSettings};
@@ -17,7 +18,7 @@ use vaultrs::client::{VaultClient, VaultClientSettings};
 use super::config::VaultConfig;
 use crate::store::StoreError;
 
-/// What every client of one configuration shares.
+/// What every client of one login shares.
 #[derive(Clone)]
 pub(super) struct Transport {
     http: reqwest::Client,
@@ -30,7 +31,8 @@ fn refused(sentence: String) -> StoreError {
 }
 
 impl Transport {
-    pub(super) fn new(config: &VaultConfig) -> Result<Transport, StoreError> {
+    /// With what the files hold now; `identity` is shown to a server that asks.
+    pub(super) fn new(config: &VaultConfig, identity: Option<Identity>) -> Result<Transport, StoreError> {
         let address = &config.address;
         let mut base = Url::parse(address)
             .ok()
@@ -67,6 +69,9 @@ impl Transport {
             // Spares reading the system's certificates, which nobody will need.
             builder = builder.tls_certs_only(Vec::new());
         }
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
+        }
         if let Some(name) = &config.tls_server_name {
             let port = base.port_or_known_default().unwrap_or(443);
             let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -80,7 +85,10 @@ impl Transport {
         }
         let http = builder
             .build()
-            .map_err(|error| refused(format!("no client for Vault could be made: {error}")))?;
+            .map_err(|error| {
+                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                refused(format!("no client for Vault could be made: {cause}"))
+            })?;
         Ok(Transport { http, base, namespace: config.namespace.clone() })
     }
 

@@ -1,6 +1,6 @@
 //! How Vault is reached; the names are Vault Agent's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A Vault or OpenBao server with a KV v2 mount.
@@ -46,4 +46,98 @@ pub enum VaultAuth {
         /// If set, the secret id is wrapped, and this is the path that the wrapping must have been made by.
         wrapping_path: Option<String>,
     },
+    /// As a Kubernetes ServiceAccount.
+    Kubernetes {
+        /// Where the method is mounted, like `auth/kubernetes`.
+        mount_path: String,
+        /// The role to take.
+        role: String,
+        /// The file of the account's projected token, read anew at each login.
+        token_path: PathBuf,
+    },
+    /// By a JWT of somebody whom Vault trusts.
+    Jwt {
+        /// Where the method is mounted, like `auth/jwt`.
+        mount_path: String,
+        /// The role to take.
+        role: String,
+        /// The file of the JWT, read anew at each login.
+        path: PathBuf,
+    },
+    /// By a client certificate.
+    Cert {
+        /// Where the method is mounted, like `auth/cert`.
+        mount_path: String,
+        /// The role to take.
+        name: String,
+        /// The PEM file of the certificate, and of those between it and its authority.
+        certificate: PathBuf,
+        /// The PEM file of its key.
+        key: PathBuf,
+    },
+}
+
+impl VaultConfig {
+    /// The files that connections are made with, whatever is called over them.
+    pub(super) fn tls_files(&self) -> Vec<&Path> {
+        let mut files: Vec<&Path> = self.ca_cert.as_deref().into_iter().collect();
+        if let VaultAuth::Cert { certificate, key, .. } = &self.auth {
+            files.extend([certificate.as_path(), key]);
+        }
+        files
+    }
+}
+
+impl VaultAuth {
+    /// The files that a login is made with, beside those of its connection.
+    pub(super) fn files(&self) -> Vec<&Path> {
+        match self {
+            VaultAuth::Token { .. } | VaultAuth::Cert { .. } => Vec::new(),
+            VaultAuth::TokenFile { path } | VaultAuth::Jwt { path, .. } => vec![path],
+            VaultAuth::AppRole { role_id, secret_id, .. } => vec![role_id, secret_id],
+            VaultAuth::Kubernetes { token_path, .. } => vec![token_path],
+        }
+    }
+
+    /// What the method is called in sentences.
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            VaultAuth::Token { .. } => "a token out of the environment",
+            VaultAuth::TokenFile { .. } => "the token in a file",
+            VaultAuth::AppRole { .. } => "AppRole",
+            VaultAuth::Kubernetes { .. } => "Kubernetes",
+            VaultAuth::Jwt { .. } => "JWT",
+            VaultAuth::Cert { .. } => "client certificate",
+        }
+    }
+
+    /// What an operator can do about a login that is refused.
+    pub(super) fn remedy(&self) -> String {
+        const ANEW: &str = "`livekit-keyd vault-policy` prints it as it should be";
+        match self {
+            VaultAuth::Token { env } => format!(
+                "the token is unknown or has ended, or its policy does not allow auth/token/lookup-self: put a new one into {env} and restart this process"
+            ),
+            VaultAuth::TokenFile { path } => format!(
+                "the token is unknown or has ended, or its policy does not allow auth/token/lookup-self: deliver a new one to {}",
+                path.display()
+            ),
+            VaultAuth::AppRole { secret_id, .. } => format!(
+                "the role or its secret id is unknown or has ended: put a new secret id into {}",
+                secret_id.display()
+            ),
+            VaultAuth::Kubernetes { mount_path, role, token_path } => format!(
+                "the role or the account's token in {} is not accepted: compare the role's accounts, namespaces and audience (`vault read {mount_path}/role/{role}`), and see that Vault may ask for TokenReviews; {ANEW}",
+                token_path.display()
+            ),
+            VaultAuth::Jwt { mount_path, role, path } => format!(
+                "the role or the JWT in {} is not accepted: deliver a fresh one, and compare its issuer, subject and audience with the role (`vault read {mount_path}/role/{role}`); {ANEW}",
+                path.display()
+            ),
+            VaultAuth::Cert { mount_path, name, certificate, .. } => format!(
+                "the role or the certificate in {} is not accepted: see that it has not expired, and that the role trusts its authority and names (`vault read {mount_path}/certs/{name}`); {ANEW}",
+                certificate.display()
+            ),
+        }
+    }
 }

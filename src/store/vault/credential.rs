@@ -1,11 +1,12 @@
 //! A login's credential: read without what editors leave in it, and watched for a change.
 
+use std::error::Error;
 use std::path::Path;
 use std::time::SystemTime;
 
+use reqwest::Identity;
 use zeroize::Zeroizing;
 
-use super::config::VaultAuth;
 use crate::store::StoreError;
 
 /// Read anew at each login, as others may renew it.
@@ -43,18 +44,31 @@ fn unusable(named: &str, why: &str) -> StoreError {
     StoreError::Refused { sentence: format!("{named} cannot be used: {why}") }
 }
 
+/// A client certificate with its key, read anew at each login.
+pub(super) async fn identity(certificate: &Path, key: &Path) -> Result<Identity, StoreError> {
+    let mut both = Zeroizing::new(Vec::new());
+    for path in [certificate, key] {
+        let read = tokio::fs::read(path).await.map(Zeroizing::new);
+        let pem = read
+            .map_err(|error| unusable(&format!("the credential {}", path.display()), &error.to_string()))?;
+        both.extend_from_slice(&pem);
+        both.push(b'\n');
+    }
+    let named =
+        format!("the client certificate {} with the key {}", certificate.display(), key.display());
+    Identity::from_pem(&both).map_err(|error| {
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        unusable(&named, &cause)
+    })
+}
+
 /// What tells one state of a login's files from another.
 #[derive(PartialEq, Eq)]
 pub(super) struct Watched(Vec<Option<(SystemTime, u64)>>);
 
 impl Watched {
     /// As they are now.
-    pub(super) async fn of(auth: &VaultAuth) -> Watched {
-        let files: Vec<&Path> = match auth {
-            VaultAuth::Token { .. } => Vec::new(),
-            VaultAuth::TokenFile { path } => vec![path],
-            VaultAuth::AppRole { role_id, secret_id, .. } => vec![role_id, secret_id],
-        };
+    pub(super) async fn of(files: &[&Path]) -> Watched {
         let mut states = Vec::new();
         for file in files {
             let metadata = tokio::fs::metadata(file).await.ok();

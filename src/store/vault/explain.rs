@@ -6,6 +6,7 @@ use rustify::errors::ClientError as HttpError;
 use serde::Deserialize;
 use vaultrs::error::ClientError;
 
+use super::config::VaultAuth;
 use crate::store::StoreError;
 
 /// What was attempted, and where.
@@ -22,7 +23,7 @@ pub(super) enum Doing<'a> {
     /// A call about a path.
     Path { verb: &'static str, mount: &'a str, path: &'a str },
     /// A login, or its renewal.
-    Login { verb: &'static str, method: &'static str },
+    Login { verb: &'static str, auth: &'a VaultAuth },
 }
 
 impl Attempt<'_> {
@@ -32,8 +33,8 @@ impl Attempt<'_> {
             Doing::Path { verb, mount, path } => {
                 format!("cannot {verb} {mount}/{path} in Vault at {address}: {why}")
             }
-            Doing::Login { verb, method } => {
-                format!("cannot {verb} Vault at {address} by {method}: {why}")
+            Doing::Login { verb, auth } => {
+                format!("cannot {verb} Vault at {address} by {}: {why}", auth.words())
             }
         }
     }
@@ -88,15 +89,16 @@ fn status(code: u16, words: &str, attempt: Attempt<'_>) -> StoreError {
         // A mount of version 2 prepares itself for a moment after it was made.
         (400, _) if words.contains("Upgrading from non-versioned") => attempt.unreachable(&why("it is tried again")),
         (403, Doing::Path { .. }) => attempt.refused(&why(
-            "the token's policy does not allow it, or the token has ended: see `vault token capabilities`",
-        )),
-        (403, Doing::Login { .. }) => attempt.refused(&why(
-            "the credential is unknown or has ended, or its policy does not allow auth/token/lookup-self: deliver a new one",
+            "the token's policy does not allow it, or the token has ended: see `vault token capabilities`, and compare the policy with what `livekit-keyd vault-policy` prints",
         )),
         (404, Doing::Path { .. }) => {
             attempt.refused(&why("check [store.vault] mount: it must be a KV secrets engine of version 2"))
         }
         (412 | 429 | 472 | 473, _) => attempt.unreachable(&why("it is tried again")),
+        (404, Doing::Login { .. }) => attempt.refused(&why(
+            "check [store.vault.auth] mount_path, and [store.vault] namespace: the method must be enabled there",
+        )),
+        (400..=499, Doing::Login { auth, .. }) => attempt.refused(&why(&auth.remedy())),
         (503, _) => attempt.unreachable(&why("Vault is sealed or in maintenance: unseal it")),
         // An answer to a renewal that says no for good, whatever its number.
         (500, Doing::Login { .. }) if words.contains("past the max TTL") => {

@@ -6,23 +6,26 @@ use std::time::Duration;
 use livekit_keyd_core::time::Time;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use vaultrs::client::VaultClient;
 
 use super::FIRST_LOGIN;
 use super::backoff::Backoff;
 use super::client::Transport;
-use super::config::VaultConfig;
+use super::config::{VaultAuth, VaultConfig};
 use super::credential::Watched;
-use super::login::{self, Login, Unwrapped};
+use super::login::{self, Login, LoginFailure, Unwrapped};
 use crate::clock;
 use crate::random;
 use crate::store::StoreError;
 
-/// A refused login is tried again this slowly, unless its credential has changed.
+/// An AppRole that is refused is tried again this slowly, since Vault locks one out after five refusals in a quarter of
+/// an hour.
 const AFTER_REFUSAL: Duration = Duration::from_secs(300);
-/// How often a refused login's credential is looked at.
-const LOOK_AT_CREDENTIAL: Duration = Duration::from_secs(2);
+/// How often the files of a login are looked at while it waits for another try.
+const LOOK_WHILE_WAITING: Duration = Duration::from_secs(2);
+/// How often the files of a connection are looked at while its login is good.
+const LOOK_WHILE_GOOD: Duration = Duration::from_secs(10);
 /// Two logins because of refused calls are never closer than this.
 const BETWEEN_DOUBTS: Duration = Duration::from_secs(10);
 /// The shortest pause before a renewal, however short a token's life.
@@ -34,7 +37,7 @@ pub struct SessionStatus {
     /// Until when the token lives; `None` if it never ends or there is none.
     pub expires_at: Option<Time>,
     /// Why the last login or renewal failed, if it did.
-    pub failure: Option<String>,
+    pub failure: Option<LoginFailure>,
 }
 
 /// A login that is kept alive by a task of its own.
@@ -45,7 +48,6 @@ pub(super) struct Session {
 
 struct State {
     config: VaultConfig,
-    transport: Transport,
     unwrapped: Unwrapped,
     current: watch::Sender<Current>,
     /// Rung when a call was refused.
@@ -59,17 +61,17 @@ struct Current {
     /// Of the newest login. Its token may have ended, but may still work, too.
     client: Option<Arc<VaultClient>>,
     /// Why the last login or renewal failed, if it did.
-    failure: Option<StoreError>,
+    failure: Option<LoginFailure>,
     /// How often it was looked whether the login is good, or a new one was tried.
     looks: u64,
 }
 
 impl Session {
     pub(super) fn start(config: VaultConfig) -> Result<Session, StoreError> {
-        let transport = Transport::new(&config)?;
+        // What no login will mend is told at once.
+        Transport::new(&config, None)?;
         let state = Arc::new(State {
             config,
-            transport,
             unwrapped: Unwrapped::default(),
             current: watch::channel(Current::default()).0,
             doubted: Notify::new(),
@@ -80,8 +82,13 @@ impl Session {
     }
 
     pub(super) fn status(&self) -> SessionStatus {
-        let failure = self.state.current.borrow().failure.as_ref().map(ToString::to_string);
+        let failure = self.state.current.borrow().failure.clone();
         SessionStatus { expires_at: *self.state.expires_at(), failure }
+    }
+
+    /// Whenever the status may have changed.
+    pub(super) fn changes(&self) -> Changes {
+        Changes(self.state.current.subscribe())
     }
 
     /// The client of the current login; waits a little for the first one.
@@ -90,7 +97,7 @@ impl Session {
         let current = self.wait(most, |current| current.looks > 0).await;
         match current {
             Some(Current { client: Some(client), .. }) => Ok(client),
-            Some(Current { failure: Some(failure), .. }) => Err(failure),
+            Some(Current { failure: Some(failure), .. }) => Err(failure.error),
             _ => Err(StoreError::Unreachable {
                 sentence: format!("the login to Vault at {} is still under way", self.state.config.address),
             }),
@@ -116,7 +123,7 @@ impl Session {
         let looked = |current: &Current| current.looks > seen || other(current).is_some();
         let Some(current) = self.wait(most, looked).await else { return Ok(None) };
         match (other(&current), current.failure) {
-            (None, Some(failure)) => Err(failure),
+            (None, Some(failure)) => Err(failure.error),
             (other, _) => Ok(other),
         }
     }
@@ -139,21 +146,27 @@ impl State {
         let mut backoff = Backoff::default();
         let mut last_doubt = None;
         loop {
-            match login::login(&self.config, &self.transport, &self.unwrapped).await {
+            let (tls, all) = (self.tls_files().await, self.all_files().await);
+            match login::login(&self.config, &self.unwrapped).await {
                 Ok(login) => {
                     backoff.reset();
                     self.logged_in(&login);
-                    self.until_it_ends(login, &mut last_doubt).await;
-                }
-                Err(error) => {
-                    tracing::warn!("{error}");
-                    let retryable = error.is_retryable();
-                    self.looked(Some(error));
-                    if retryable {
-                        self.pause(backoff.next()).await;
-                    } else {
-                        self.until_the_credential_changes().await;
+                    tokio::select! {
+                        () = self.until_it_ends(login, &mut last_doubt) => {}
+                        () = self.until_others(&tls) => {
+                            tracing::info!("a new login is made: the files of the connection have changed");
+                        }
                     }
+                }
+                Err(failure) => {
+                    tracing::warn!("{}", failure.error);
+                    let app_role = matches!(self.config.auth, VaultAuth::AppRole { .. });
+                    let pause = match failure.error.is_retryable() || !app_role {
+                        true => backoff.next(),
+                        false => AFTER_REFUSAL,
+                    };
+                    self.looked(Some(failure));
+                    self.pause(pause, &all).await;
                 }
             }
         }
@@ -162,13 +175,13 @@ impl State {
     fn logged_in(&self, login: &Login) {
         tracing::info!(renewable = login.renewable, "logged in to Vault at {}", self.config.address);
         *self.expires_at() = login.lasts.map(|lasts| clock::now() + lasts);
-        let client = Arc::new(self.transport.client(&login.token));
+        let client = Arc::new(login.client());
         self.current.send_modify(|current| {
             *current = Current { client: Some(client), failure: None, looks: current.looks + 1 };
         });
     }
 
-    fn looked(&self, failure: Option<StoreError>) {
+    fn looked(&self, failure: Option<LoginFailure>) {
         self.current.send_modify(|current| {
             current.failure = failure;
             current.looks += 1;
@@ -197,7 +210,7 @@ impl State {
             else {
                 return;
             };
-            match login::renew(&self.config, &self.transport, &login).await {
+            match login::renew(&self.config, &login).await {
                 // At its longest life a token's renewals get shorter: a new one is due.
                 Ok(lasts) if lasts < now.lasts.mul_f64(0.5) => return,
                 Ok(lasts) => {
@@ -208,7 +221,7 @@ impl State {
                 }
                 Err(error) if error.is_retryable() => {
                     tracing::warn!("{error}");
-                    self.looked(Some(error));
+                    self.looked(Some(error.into()));
                     now.renew_at = now.ends_at.min(Instant::now() + backoff.next());
                 }
                 Err(error) => {
@@ -221,34 +234,62 @@ impl State {
 
     /// Whether a doubted login is worth nothing any more.
     async fn has_ended(&self, login: &Login, last_doubt: &mut Option<Instant>) -> bool {
-        match login::is_alive(&self.config, &self.transport, login).await {
+        match login::is_alive(&self.config, login).await {
             // A token that may not even ask must not lead to a login for each call.
             Ok(false) if last_doubt.is_none_or(|last| last.elapsed() > BETWEEN_DOUBTS) => {
                 *last_doubt = Some(Instant::now());
                 return true;
             }
             Ok(_) => self.looked(None),
-            Err(error) => self.looked(Some(error)),
+            Err(error) => self.looked(Some(error.into())),
         }
         false
     }
 
-    /// Calls that are refused meanwhile learn at once that there is no other login.
-    async fn pause(&self, pause: Duration) {
+    /// Ends early when a file of the login is another one than `before`. Calls that are refused meanwhile learn at once
+    /// that there is no other login.
+    async fn pause(&self, pause: Duration, before: &Watched) {
         let until = Instant::now() + pause;
         loop {
+            let look = until.min(Instant::now() + random::jitter(LOOK_WHILE_WAITING));
             tokio::select! {
-                () = sleep_until(until) => return,
+                () = sleep_until(look) => {
+                    if Instant::now() >= until || self.all_files().await != *before {
+                        return;
+                    }
+                }
                 () = self.doubted.notified() => self.current.send_modify(|current| current.looks += 1),
             }
         }
     }
 
-    async fn until_the_credential_changes(&self) {
-        let watched = Watched::of(&self.config.auth).await;
-        let began = Instant::now();
-        while began.elapsed() < AFTER_REFUSAL && Watched::of(&self.config.auth).await == watched {
-            self.pause(random::jitter(LOOK_AT_CREDENTIAL)).await;
+    /// Until a file of the connection is another one than `before`.
+    async fn until_others(&self, before: &Watched) {
+        loop {
+            sleep(random::jitter(LOOK_WHILE_GOOD)).await;
+            if self.tls_files().await != *before {
+                return;
+            }
+        }
+    }
+
+    async fn tls_files(&self) -> Watched {
+        Watched::of(&self.config.tls_files()).await
+    }
+
+    async fn all_files(&self) -> Watched {
+        Watched::of(&[self.config.tls_files(), self.config.auth.files()].concat()).await
+    }
+}
+
+/// Tells when a [`SessionStatus`] may have changed.
+pub struct Changes(watch::Receiver<Current>);
+
+impl Changes {
+    /// Returns after the next change; never, once the session has ended.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
         }
     }
 }

@@ -1,0 +1,139 @@
+//! Who calls what in the store, as policies. A call that the store learns to make is added here.
+
+use crate::config::Config;
+
+/// A policy, and for whom.
+pub(super) struct Policy {
+    pub(super) name: String,
+    /// In a sentence.
+    pub(super) whom: String,
+    grants: Vec<Grant>,
+}
+
+/// What may be done at a path.
+struct Grant {
+    why: &'static str,
+    path: String,
+    capabilities: &'static [&'static str],
+}
+
+impl Policy {
+    /// In Vault's language.
+    pub(super) fn rules(&self) -> String {
+        let grant = |Grant { why, path, capabilities }: &Grant| {
+            let capabilities: Vec<String> = capabilities.iter().map(|word| format!("\"{word}\"")).collect();
+            format!("# {why}\npath \"{path}\" {{\n  capabilities = [{}]\n}}\n", capabilities.join(", "))
+        };
+        self.grants.iter().map(grant).collect()
+    }
+}
+
+/// All that a configuration calls for.
+pub(super) fn all(config: &Config, mount: &str, prefix: &str) -> Vec<Policy> {
+    let keysets = config.keysets.iter().map(|config| (&config.keyset.name, config.keyset.path.as_str()));
+    let kv = Kv { mount };
+    let mut signer = own_token();
+    signer.extend(keysets.clone().map(|(_, path)| kv.readable(path, "the document")));
+    let mut policies =
+        vec![Policy { name: format!("{prefix}-signer"), whom: "signers".to_owned(), grants: signer }];
+    if !config.role.rotates() {
+        return policies;
+    }
+    let deployment = config.livekit.path.as_str();
+    let mut rotator = own_token();
+    for (_, path) in keysets.clone() {
+        rotator.extend(kv.kept(path, "the document"));
+        rotator.extend(kv.standby(path));
+        rotator.extend(kv.kept(&format!("{path}/client"), "what dependents read"));
+    }
+    rotator.extend(kv.kept(&format!("{deployment}/nodes"), "what LiveKit's nodes read"));
+    rotator.extend(kv.kept(&format!("{deployment}/published/+"), "what commands have published"));
+    rotator.push(kv.writable(&format!("{deployment}/rollout"), "who restarts nodes"));
+    policies.push(Policy { name: format!("{prefix}-rotator"), whom: "rotators".to_owned(), grants: rotator });
+    let nodes = kv.readable(&format!("{deployment}/nodes"), "the key file");
+    policies.push(Policy {
+        name: format!("{prefix}-nodes"),
+        whom: "whatever gives LiveKit's nodes their key file".to_owned(),
+        grants: vec![nodes],
+    });
+    policies.extend(keysets.map(|(name, path)| Policy {
+        name: format!("{prefix}-client-{name}"),
+        whom: format!("dependents that read the newest key of keyset `{name}`"),
+        grants: vec![kv.readable(&format!("{path}/client"), "the key")],
+    }));
+    policies
+}
+
+/// Said rather than left to the policy `default`, which allows much more.
+fn own_token() -> Vec<Grant> {
+    vec![
+        Grant {
+            why: "how long its own token lives",
+            path: "auth/token/lookup-self".to_owned(),
+            capabilities: &["read"],
+        },
+        Grant {
+            why: "to keep its own token alive",
+            path: "auth/token/renew-self".to_owned(),
+            capabilities: &["update"],
+        },
+    ]
+}
+
+/// A mount of the KV engine, version 2.
+struct Kv<'a> {
+    mount: &'a str,
+}
+
+impl Kv<'_> {
+    fn at(&self, part: &str, path: &str) -> String {
+        format!("{}/{part}/{path}", self.mount)
+    }
+
+    fn readable(&self, path: &str, why: &'static str) -> Grant {
+        Grant { why, path: self.at("data", path), capabilities: &["read"] }
+    }
+
+    fn writable(&self, path: &str, why: &'static str) -> Grant {
+        Grant { why, path: self.at("data", path), capabilities: &["create", "read", "update"] }
+    }
+
+    /// A value whose older versions are destroyed, and which nothing else may expire or write blindly.
+    fn kept(&self, path: &str, why: &'static str) -> [Grant; 3] {
+        [
+            self.writable(path, why),
+            Grant {
+                why: "which versions of it there are, and that none expires",
+                path: self.at("metadata", path),
+                capabilities: &["create", "read", "update"],
+            },
+            Grant {
+                why: "to destroy its older versions",
+                path: self.at("destroy", path),
+                capabilities: &["update"],
+            },
+        ]
+    }
+
+    fn standby(&self, keyset: &str) -> [Grant; 3] {
+        let folder = format!("{keyset}/standby");
+        let each = format!("{folder}/+");
+        [
+            Grant {
+                why: "secrets of keys that are not in use yet",
+                path: self.at("data", &each),
+                capabilities: &["create", "read"],
+            },
+            Grant {
+                why: "to find those that no document names",
+                path: self.at("metadata", &folder),
+                capabilities: &["list"],
+            },
+            Grant {
+                why: "to remove those whose key is in use",
+                path: self.at("metadata", &each),
+                capabilities: &["delete"],
+            },
+        ]
+    }
+}

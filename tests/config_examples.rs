@@ -30,8 +30,9 @@ fn examples() -> impl Iterator<Item = (PathBuf, String)> {
 /// Every setting there is, with what applies when it is left out.
 fn settings() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    let logins = OTHER_LOGINS
-        .map(|method| format!("role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"{method}\""));
+    let logins = OTHER_LOGINS.map(|method| {
+        format!("role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"{method}\"")
+    });
     let others = logins.into_iter().chain([OTHER_PUBLISHERS.to_owned()]).map(|text| (PathBuf::new(), text));
     for (setting, default) in examples().chain(others).flat_map(|(path, text)| Config::settings(&text, &path))
     {

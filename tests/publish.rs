@@ -63,7 +63,7 @@ fn a_node_reads_its_keys_with_a_token_that_may_read_nothing_else() {
     bao.succeed("PUT", "sys/policies/acl/livekit-node", &json!({"policy": policy}));
     let token = bao.succeed("POST", "auth/token/create", &json!({"policies": ["livekit-node"]}));
     let token = token["auth"]["client_token"].as_str().expect("a token").to_owned();
-    let as_node = |path: &str| bao.call_as(&token, "GET", path);
+    let as_node = |path: &str| bao.call_as(&token, "GET", path, &Value::Null);
 
     let answer = as_node(NODES);
     assert_eq!(answer.status, 200, "{}", answer.text());

@@ -5,7 +5,6 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use support::again;
 use support::eventually::{self, PATIENCE};
 use support::openbao::OpenBao;
+use support::openssl;
 use support::port;
 use support::stores::{self, token_file, value};
 
@@ -252,22 +252,6 @@ async fn the_environment_of_other_tools_is_not_heeded() {
     bao.succeed("GET", "secret/data/e/doc", &Value::Null);
 }
 
-/// A CA and a certificate for `vault.example.com` alone, signed by it.
-fn certificates(folder: &Path) {
-    let run = |arguments: &str| {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        let output = output.expect("the command `openssl` is there: install the package openssl");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    run(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca"));
-    run(&format!("req {key} -keyout vault.key -out vault.csr -subj /CN=vault"));
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:vault.example.com\n").expect("a file");
-    run(
-        "x509 -req -in vault.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out vault.pem -days 2 -extfile names",
-    );
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificates_are_checked_for_the_name_that_is_wanted() {
     if let Some(told) = again::told(SERVER) {
@@ -275,7 +259,8 @@ async fn certificates_are_checked_for_the_name_that_is_wanted() {
         return check_certificates(address, Path::new(folder)).await;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    certificates(folder.path());
+    openssl::authority(folder.path(), "ca");
+    openssl::certificate(folder.path(), "ca", "vault", "DNS:vault.example.com", "serverAuth");
     let (port, place) = (port::free(), folder.path().display());
     let bao = OpenBao::start_with(&format!(
         "listener \"tcp\" {{ address = \"127.0.0.1:{port}\", tls_cert_file = \"{place}/vault.pem\", tls_key_file = \"{place}/vault.key\" }}"

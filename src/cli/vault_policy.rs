@@ -79,7 +79,8 @@ fn one(policies: &[Policy], name: &str) -> Result<String, Failure> {
 }
 
 fn as_json(vault: &VaultConfig, policies: &[Policy], writes: &[Write]) -> Value {
-    let policy = |policy: &Policy| json!({ "name": policy.name, "for": policy.whom, "policy": policy.rules() });
+    let policy =
+        |policy: &Policy| json!({ "name": policy.name, "for": policy.whom, "policy": policy.rules() });
     let write = |write: &Write| {
         let settings = write.settings.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
         json!({ "path": write.path, "settings": Value::Object(settings.collect()), "then": write.then })

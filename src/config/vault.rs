@@ -55,7 +55,8 @@ pub(super) fn read(store: &mut Reader<'_>) -> Result<VaultConfig, Reported> {
     });
     let auth = auth(&mut section).and_then(|auth| match (&auth, &address) {
         (VaultAuth::Cert { .. }, Ok(address)) if address.value.0.starts_with("http://") => {
-            let sentence = "must begin with https:// for method = \"cert\", as a certificate is shown over TLS only";
+            let sentence =
+                "must begin with https:// for method = \"cert\", as a certificate is shown over TLS only";
             Err(context.report(&address.spot, sentence))
         }
         _ => Ok(auth),

@@ -19,6 +19,8 @@ pub(crate) mod kubernetes;
 pub(crate) mod livekit;
 pub(crate) mod log;
 pub(crate) mod openbao;
+pub(crate) mod openssl;
+pub(crate) mod policies;
 pub(crate) mod port;
 pub(crate) mod server;
 pub(crate) mod socket;

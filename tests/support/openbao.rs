@@ -75,10 +75,10 @@ impl OpenBao {
             .unwrap_or_else(|error| panic!("OpenBao does not answer {method} {path}: {error}"))
     }
 
-    /// As [`OpenBao::call`], without a body, with another token.
-    pub(crate) fn call_as(&self, token: &str, method: &str, path: &str) -> Answer {
+    /// As [`OpenBao::call`], with another token.
+    pub(crate) fn call_as(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
         let api = Api { port: self.api.port, token: token.to_owned() };
-        api.call(method, path, &Value::Null).expect("OpenBao answers")
+        api.call(method, path, body).expect("OpenBao answers")
     }
 
     /// As [`OpenBao::call`], for a call that must succeed; the answer's JSON.
@@ -94,6 +94,11 @@ impl OpenBao {
         let answer =
             self.api.call_with(method, path, body, &[("x-vault-wrap-ttl", ttl)]).expect("OpenBao answers");
         text(&answer.json()["wrap_info"]["token"])
+    }
+
+    /// Has it read its certificates again.
+    pub(crate) fn reload(&mut self) {
+        self.server.signal(Signal::HUP);
     }
 
     /// Ends it, keeping its data: connections are refused.

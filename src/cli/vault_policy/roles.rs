@@ -44,7 +44,8 @@ pub(super) fn own(auth: &VaultAuth, policy: &str, options: &Options) -> Result<V
                 ("bound_subject", who.to_owned()),
                 ("bound_audiences", options.audience.clone()),
             ];
-            let then = format!("deliver a JWT of {who} for the audience {} to {}", options.audience, path.display());
+            let then =
+                format!("deliver a JWT of {who} for the audience {} to {}", options.audience, path.display());
             Write { path: format!("{mount_path}/role/{role}"), settings: with_token(settings, policy), then }
         }
         VaultAuth::Cert { mount_path, name, certificate, .. } => {
@@ -57,7 +58,9 @@ pub(super) fn own(auth: &VaultAuth, policy: &str, options: &Options) -> Result<V
 
 fn bound_to<'a>(options: &'a Options, form: &str) -> Result<&'a str, Failure> {
     options.bound_to.as_deref().ok_or_else(|| {
-        Failure::misuse(format!("say who may log in with --bound-to {form}, so that the role is open to nobody else"))
+        Failure::misuse(format!(
+            "say who may log in with --bound-to {form}, so that the role is open to nobody else"
+        ))
     })
 }
 

@@ -83,12 +83,10 @@ impl Transport {
                 return Err(no_name());
             }
         }
-        let http = builder
-            .build()
-            .map_err(|error| {
-                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                refused(format!("no client for Vault could be made: {cause}"))
-            })?;
+        let http = builder.build().map_err(|error| {
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            refused(format!("no client for Vault could be made: {cause}"))
+        })?;
         Ok(Transport { http, base, namespace: config.namespace.clone() })
     }
 

@@ -54,8 +54,7 @@ pub(super) async fn identity(certificate: &Path, key: &Path) -> Result<Identity,
         both.extend_from_slice(&pem);
         both.push(b'\n');
     }
-    let named =
-        format!("the client certificate {} with the key {}", certificate.display(), key.display());
+    let named = format!("the client certificate {} with the key {}", certificate.display(), key.display());
     Identity::from_pem(&both).map_err(|error| {
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         unusable(&named, &cause)

@@ -212,7 +212,9 @@ fn used(made_at: &str) -> String {
 
 /// Renews a token and says how long it lives now.
 pub(super) async fn renew(config: &VaultConfig, login: &Login) -> Result<Duration, StoreError> {
-    let auth = token::renew_self(&login.client(), None).await.map_err(|error| explain(error, attempt(config, RENEW)))?;
+    let auth = token::renew_self(&login.client(), None)
+        .await
+        .map_err(|error| explain(error, attempt(config, RENEW)))?;
     if auth.lease_duration == 0 {
         return Err(explain::malformed(attempt(config, RENEW), "the renewed token has no life"));
     }

@@ -250,13 +250,14 @@ impl State {
     /// that there is no other login.
     async fn pause(&self, pause: Duration, before: &Watched) {
         let until = Instant::now() + pause;
+        let mut look = Instant::now();
         loop {
-            let look = until.min(Instant::now() + random::jitter(LOOK_WHILE_WAITING));
             tokio::select! {
                 () = sleep_until(look) => {
                     if Instant::now() >= until || self.all_files().await != *before {
                         return;
                     }
+                    look = until.min(Instant::now() + random::jitter(LOOK_WHILE_WAITING));
                 }
                 () = self.doubted.notified() => self.current.send_modify(|current| current.looks += 1),
             }

@@ -20,7 +20,10 @@ const LOGIN: &str =
 
 fn config(role: &str, store: &str, login: &str) -> String {
     let store = format!("[store]\nkind = \"vault\"\n[store.vault]\n{store}\n[store.vault.auth]\n{login}\n");
-    deployment::config_on(&store, role, &format!("rotation_period = \"1000h\"\n{QUICK_RULES}"))
+    let rules = format!("rotation_period = \"1000h\"\npublish_client = true\n{QUICK_RULES}");
+    let text = deployment::config_on(&store, role, &rules);
+    let command = "[[publish]]\nkind = \"command\"\nname = \"consul\"\npublish = [\"sh\", \"-c\", \"cat > {dir}/brought\"]\n";
+    if role == "rotator" { text + command } else { text }
 }
 
 fn address(bao: &OpenBao) -> String {
@@ -76,7 +79,7 @@ fn a_rotator_and_a_signer_live_on_what_is_printed_for_them() {
 }
 
 /// Who may do what: each name may do what is listed, and of all that is listed nothing else.
-const CALLS: [(&str, &str, &[&str]); 33] = [
+const CALLS: [(&str, &str, &[&str]); 35] = [
     ("GET", "auth/token/lookup-self", &["signer", "rotator"]),
     ("POST", "auth/token/renew-self", &["signer", "rotator"]),
     ("GET", "secret/data/livekit/apps", &["signer", "rotator"]),
@@ -105,6 +108,8 @@ const CALLS: [(&str, &str, &[&str]); 33] = [
     ("GET", "secret/data/livekit/deployment/rollout", &["rotator"]),
     ("POST", "secret/data/livekit/deployment/rollout", &["rotator"]),
     ("GET", "secret/metadata/livekit/deployment/rollout", &[]),
+    ("POST", "secret/data/livekit/deployment/published/consul", &["rotator"]),
+    ("POST", "secret/data/livekit/deployment/published/other", &[]),
     ("GET", "secret/data/livekit/other", &[]),
     ("GET", "secret/config", &[]),
     ("GET", "sys/policies/acl/livekit-keyd-signer", &[]),

@@ -1,6 +1,6 @@
 //! Who calls what in the store, as policies. A call that the store learns to make is added here.
 
-use crate::config::Config;
+use crate::config::{Config, KeysetConfig, PublisherConfig};
 
 /// A policy, and for whom.
 pub(super) struct Policy {
@@ -30,10 +30,10 @@ impl Policy {
 
 /// All that a configuration calls for.
 pub(super) fn all(config: &Config, mount: &str, prefix: &str) -> Vec<Policy> {
-    let keysets = config.keysets.iter().map(|config| (&config.keyset.name, config.keyset.path.as_str()));
+    let keysets = config.keysets.iter().map(|config| config.keyset.path.as_str());
     let kv = Kv { mount };
     let mut signer = own_token();
-    signer.extend(keysets.clone().map(|(_, path)| kv.readable(path, "the document")));
+    signer.extend(keysets.clone().map(|path| kv.readable(path, "the document")));
     let mut policies =
         vec![Policy { name: format!("{prefix}-signer"), whom: "signers".to_owned(), grants: signer }];
     if !config.role.rotates() {
@@ -41,13 +41,21 @@ pub(super) fn all(config: &Config, mount: &str, prefix: &str) -> Vec<Policy> {
     }
     let deployment = config.livekit.path.as_str();
     let mut rotator = own_token();
-    for (_, path) in keysets.clone() {
+    for path in keysets {
         rotator.extend(kv.kept(path, "the document"));
         rotator.extend(kv.standby(path));
-        rotator.extend(kv.kept(&format!("{path}/client"), "what dependents read"));
+    }
+    let with_client = || config.keysets.iter().filter(|keyset| keyset.client.is_some());
+    for KeysetConfig { keyset, .. } in with_client() {
+        rotator.extend(kv.kept(&keyset.client_path(), "what dependents read"));
     }
     rotator.extend(kv.kept(&format!("{deployment}/nodes"), "what LiveKit's nodes read"));
-    rotator.extend(kv.kept(&format!("{deployment}/published/+"), "what commands have published"));
+    for publisher in &config.publish {
+        if let PublisherConfig::Command(command) = publisher {
+            let path = format!("{deployment}/published/{}", command.name);
+            rotator.extend(kv.kept(&path, "what a command has published"));
+        }
+    }
     rotator.push(kv.writable(&format!("{deployment}/rollout"), "who restarts nodes"));
     policies.push(Policy { name: format!("{prefix}-rotator"), whom: "rotators".to_owned(), grants: rotator });
     let nodes = kv.readable(&format!("{deployment}/nodes"), "the key file");
@@ -56,10 +64,10 @@ pub(super) fn all(config: &Config, mount: &str, prefix: &str) -> Vec<Policy> {
         whom: "whatever gives LiveKit's nodes their key file".to_owned(),
         grants: vec![nodes],
     });
-    policies.extend(keysets.map(|(name, path)| Policy {
-        name: format!("{prefix}-client-{name}"),
-        whom: format!("dependents that read the newest key of keyset `{name}`"),
-        grants: vec![kv.readable(&format!("{path}/client"), "the key")],
+    policies.extend(with_client().map(|KeysetConfig { keyset, .. }| Policy {
+        name: format!("{prefix}-client-{}", keyset.name),
+        whom: format!("dependents that read the newest key of keyset `{}`", keyset.name),
+        grants: vec![kv.readable(&keyset.client_path(), "the key")],
     }));
     policies
 }

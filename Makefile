@@ -15,6 +15,7 @@ servers:
 
 # Signing speed against its peers, in one run; rewrites docs/benchmarks.md. Takes about ten minutes, most of it the build.
 bench: servers
+	cargo bench -p livekit-keyd-core --bench scale
 	cargo bench --bench signing
 
 # Thirty rotations of a whole fleet, with kills all the while: about a quarter of an hour.

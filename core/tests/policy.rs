@@ -2,6 +2,8 @@
 
 #[path = "policy/allowed.rs"]
 mod allowed;
+#[path = "policy/bounds.rs"]
+mod bounds;
 #[path = "policy/callers.rs"]
 mod callers;
 #[path = "policy/denied.rs"]

@@ -1,8 +1,13 @@
 //! What the socket does not bear, and that it bears the rest meanwhile.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use livekit_keyd::api::callers::ResolvedCaller;
+use livekit_keyd::api::limit::{Limit, Per, Rate};
 use livekit_keyd::api::server::Limits;
+use livekit_keyd_core::policy::CallerMatch;
 use serde_json::json;
 
 use super::harness::{Harness, limits};
@@ -143,4 +148,46 @@ fn requests_sent_together_are_answered_in_order() {
             .expect("a good token");
         assert_eq!(claims.sub, format!("p{i}"));
     }
+}
+
+fn limited(harness: &Harness, count: u32) -> ResolvedCaller {
+    let number = |number| NonZeroU32::new(number).expect("not zero");
+    let rate = Rate { count: number(count), per: Per::Hour, burst: number(3) };
+    let uid = rustix::process::getuid().as_raw();
+    let caller = harness.caller("app", CallerMatch { uids: Some(vec![uid]), gids: None });
+    // As a reload does it.
+    let limit = harness.callers.load().limit("app", rate).unwrap_or_else(|| Arc::new(Limit::new(rate)));
+    ResolvedCaller { limit: Some(limit), ..caller }
+}
+
+#[test]
+fn more_tokens_than_a_caller_may_ask_for_are_refused_each_by_itself() {
+    let harness = Harness::new();
+    harness.know(vec![limited(&harness, 2)]);
+    let token = json!({"identity": "a", "room": "demo", "profile": "viewer"});
+    let elsewhere = json!({"identity": "a", "room": "elsewhere", "profile": "viewer"});
+    // One that is denied was asked for too; a mistake is none.
+    let batch = json!({"tokens": [token, elsewhere, {"idenity": "a"}, token, token]});
+    let (status, answer) = harness.socket().post("/v1/tokens/batch", &batch);
+    assert_eq!(status, 200, "{answer}");
+    let fates: Vec<_> = answer["results"].as_array().expect("results").iter().collect();
+    let status = |index: usize| fates[index]["status"].as_u64();
+    let statuses: Vec<_> = (0..5).map(status).collect();
+    assert_eq!(statuses, [None, Some(403), Some(400), None, Some(429)], "{answer}");
+    assert_eq!(fates[4]["type"], "urn:livekit-keyd:problem:rate-limited");
+    assert_eq!(fates[4]["pointer"], "/tokens/4");
+
+    let refused = harness.socket().send(&good()).expect("an answer");
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.header("retry-after").expect("when").parse().expect("seconds");
+    assert!((1795..=1800).contains(&wait), "{wait}");
+    assert_eq!(harness.socket().get("/v1/keys").0, 200, "what asks for no token goes on");
+
+    harness.know(vec![limited(&harness, 2)]);
+    assert_eq!(harness.socket().send(&good()).expect("an answer").status, 429, "a reload fills no bucket");
+    harness.know(vec![limited(&harness, 7)]);
+    assert_eq!(harness.socket().send(&good()).expect("an answer").status, 201, "another limit is a new one");
+    let scrape = harness.scrape();
+    assert!(scrape.contains("livekit_keyd_rate_limited_total{caller=\"app\"} 3\n"), "{scrape}");
+    assert!(scrape.contains("token_requests_total{caller=\"app\",result=\"rate_limited\"} 3\n"), "{scrape}");
 }

@@ -161,7 +161,7 @@ pub struct CallerMetrics {
     issued: IntCounter,
     requests: [IntCounter; 6],
     limited: IntCounter,
-    clamped: [IntCounter; 4],
+    clamped: [IntCounter; 5],
     denied: IntCounterVec,
     caller: String,
 }

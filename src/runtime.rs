@@ -118,6 +118,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         conditions: Arc::clone(&parts.conditions),
         metrics: sign_metrics.clone(),
         issuers: issuer_metrics,
+        max_session: config.sign.max_session,
         replays: Default::default(),
     };
     let telemetry = Telemetry {

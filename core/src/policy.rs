@@ -31,12 +31,14 @@ pub enum LimitedBy {
     Profile,
     /// The caller's max_ttl.
     Caller,
+    /// The end of a session that is refreshed.
+    Session,
 }
 
 impl LimitedBy {
     /// All of them.
-    pub const ALL: [LimitedBy; 4] =
-        [LimitedBy::Lease, LimitedBy::Keyset, LimitedBy::Profile, LimitedBy::Caller];
+    pub const ALL: [LimitedBy; 5] =
+        [LimitedBy::Lease, LimitedBy::Keyset, LimitedBy::Profile, LimitedBy::Caller, LimitedBy::Session];
 
     /// As answers and metrics name it.
     pub fn as_str(self) -> &'static str {
@@ -45,6 +47,7 @@ impl LimitedBy {
             LimitedBy::Keyset => "keyset",
             LimitedBy::Profile => "profile",
             LimitedBy::Caller => "caller",
+            LimitedBy::Session => "session",
         }
     }
 }

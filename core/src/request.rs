@@ -4,6 +4,7 @@
 //! parsed again, to find the place and the known name nearest to what was meant.
 
 mod mistake;
+mod refresh;
 mod ttl;
 mod verify;
 
@@ -17,6 +18,7 @@ use crate::claims::Kind;
 use crate::grants::Grants;
 use crate::object::{self, Object};
 use crate::problem::Problem;
+pub use refresh::{Earlier, Issued, RefreshRequest};
 pub use ttl::RequestedTtl;
 pub use verify::VerifyRequest;
 

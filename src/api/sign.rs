@@ -5,6 +5,7 @@ mod endpoint;
 mod exchange;
 mod keys;
 mod mint;
+mod refresh;
 mod sign_on;
 mod tokens;
 mod verify;
@@ -12,6 +13,7 @@ mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::http::request::Parts;
@@ -44,6 +46,8 @@ pub struct SignApi {
     pub metrics: SignMetrics,
     /// Counters of sign-on.
     pub issuers: IssuerMetrics,
+    /// How long tokens may be refreshed, from when an identity was established.
+    pub max_session: Duration,
     /// Webhooks that were seen.
     pub replays: Replays,
 }
@@ -115,6 +119,10 @@ impl Handler for SignApi {
             (&Method::POST, "/v1/webhooks/verify") => {
                 self.for_caller(connection, |caller| self.webhook(caller, &head.headers, body))
             }
+            (&Method::POST, "/v1/tokens/refresh") => match self.caller(connection) {
+                Some(caller) => self.refresh(&caller, body).await,
+                None => self.nobody(&connection.peer),
+            },
             (&Method::POST, "/v1/token-exchange") => match self.caller(connection) {
                 Some(caller) => self.exchange(&caller, body).await,
                 None => self.nobody(&connection.peer),
@@ -131,6 +139,7 @@ impl Handler for SignApi {
                 "/v1/tokens"
                 | "/v1/tokens/batch"
                 | "/v1/tokens/verify"
+                | "/v1/tokens/refresh"
                 | "/v1/webhooks/verify"
                 | "/v1/token-exchange"
                 | "/token",
@@ -138,7 +147,7 @@ impl Handler for SignApi {
             (_, "/v1/keys" | "/healthz" | "/readyz") => answer::wrong_method("GET"),
             (_, path) => answer::no_such_path(
                 path,
-                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/webhooks/verify, /v1/token-exchange, /token, /v1/keys, /healthz and /readyz",
+                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/tokens/refresh, /v1/webhooks/verify, /v1/token-exchange, /token, /v1/keys, /healthz and /readyz",
             ),
         }
     }

@@ -138,7 +138,8 @@ fn compare_fleet(reload: &mut Reload, old: &FleetConfig, new: &FleetConfig) {
 }
 
 fn compare_sign(reload: &mut Reload, old: &SignConfig, new: &SignConfig) {
-    let SignConfig { socket, limits } = old;
+    let SignConfig { socket, limits, max_session } = old;
+    reload.restart("sign.max_session", *max_session != new.max_session);
     compare_socket(reload, "sign", socket, &new.socket);
     // The time for a drain is the root's, and compared there.
     let Limits { max_connections, max_body, idle_timeout, body_timeout, drain_timeout: _ } = limits;

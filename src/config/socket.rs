@@ -17,6 +17,8 @@ pub struct SignConfig {
     pub socket: SocketPlace,
     /// What it bears.
     pub limits: Limits,
+    /// How long tokens may be refreshed, from when an identity was established.
+    pub max_session: Duration,
 }
 
 /// A socket, and where its path was written.
@@ -26,11 +28,12 @@ pub(super) type Socket = Written<SocketPlace>;
 pub(super) struct Sign {
     socket: Socket,
     limits: Limits,
+    max_session: Duration,
 }
 
 impl Sign {
     pub(super) fn config(self) -> SignConfig {
-        SignConfig { socket: self.socket.value, limits: self.limits }
+        SignConfig { socket: self.socket.value, limits: self.limits, max_session: self.max_session }
     }
 }
 
@@ -44,6 +47,7 @@ pub(super) fn sign(root: &mut Reader<'_>, drain_timeout: Duration) -> Result<Sig
     let max_connections = count(&mut section, "max_connections", 1024, 1, 1_000_000);
     let idle_timeout = wait(&mut section, "idle_timeout", Duration::from_secs(60));
     let body_timeout = wait(&mut section, "body_timeout", Duration::from_secs(10));
+    let max_session = wait(&mut section, "max_session", Duration::from_secs(12 * 3600));
     section.finish();
     let limits = Limits {
         max_connections: max_connections?,
@@ -52,7 +56,7 @@ pub(super) fn sign(root: &mut Reader<'_>, drain_timeout: Duration) -> Result<Sig
         body_timeout: body_timeout?,
         drain_timeout,
     };
-    Ok(Sign { socket: socket?, limits })
+    Ok(Sign { socket: socket?, limits, max_session: max_session? })
 }
 
 pub(super) fn admin(root: &mut Reader<'_>) -> Result<Socket, Reported> {

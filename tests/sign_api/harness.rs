@@ -114,6 +114,7 @@ impl Harness {
             conditions: Arc::new(Conditions::default()),
             metrics: metrics.clone(),
             issuers: IssuerMetrics::register(&registry).expect("metrics"),
+            max_session: Duration::from_secs(3600),
             replays: Default::default(),
         });
         let folder = tempfile::tempdir().expect("a folder");

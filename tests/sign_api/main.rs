@@ -12,4 +12,5 @@ mod drain;
 mod harness;
 mod limits;
 mod peers;
+mod refresh;
 mod wire;

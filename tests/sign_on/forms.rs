@@ -175,8 +175,9 @@ fn a_caller_is_limited_by_its_issuers() {
         );
         company::config(&issuers)
     };
-    let daemon = Daemon::start(&all("issuers = [\"partner\"]"));
+    let mut daemon = Daemon::start(&all("issuers = [\"partner\"]"));
     daemon.init("default");
+    daemon.wait_until_ready();
     company::wait_for_keys(&daemon, "company");
     company::wait_for_keys(&daemon, "partner");
     let companys = FIRST.token(&header("one"), &claims(company.url()));

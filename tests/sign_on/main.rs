@@ -12,6 +12,7 @@ mod forms;
 mod key_sets;
 mod oidc;
 mod provider;
+mod refresh;
 mod reload;
 mod rules;
 mod subject_tokens;

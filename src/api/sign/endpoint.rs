@@ -34,7 +34,7 @@ impl SignApi {
                 return answer::problem(status, &kind, &problem.detail, &problem.pointer);
             }
         };
-        let signed_on = self.sign_on(caller, bearer, asked, |minted| {
+        let signed_on = self.sign_on(caller, bearer, asked, None, |minted| {
             let granted = Granted { server_url: minted.server_url, participant_token: minted.token };
             serde_json::to_vec(&granted).unwrap_or_default()
         });

@@ -33,7 +33,7 @@ impl SignApi {
             Ok(exchange) => exchange,
             Err(error) => return failed(StatusCode::BAD_REQUEST, &error),
         };
-        let signed_on = self.sign_on(caller, &subject_token, asked, |minted| {
+        let signed_on = self.sign_on(caller, &subject_token, asked, None, |minted| {
             let exchanged = Exchanged {
                 access_token: minted.token,
                 issued_token_type: TOKEN_TYPE,

@@ -12,9 +12,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use jsonwebtoken::Algorithm;
 use livekit_keyd_core::claims::{Claims, Origin};
-use livekit_keyd_core::policy::LimitedBy;
+use livekit_keyd_core::policy::{Approved, LimitedBy};
 use livekit_keyd_core::problem::{Problem, ProblemKind};
-use livekit_keyd_core::request::TokenRequest;
+use livekit_keyd_core::request::{Earlier, TokenRequest};
 use livekit_keyd_core::snapshot::Signing;
 use livekit_keyd_core::time::Time;
 use serde::Serialize;
@@ -125,6 +125,14 @@ struct UserOf<'a> {
     caller: &'a str,
 }
 
+/// A token that is renewed.
+#[derive(Clone, Copy)]
+struct Renewal<'a> {
+    earlier: &'a Earlier,
+    ends: Time,
+    same_rights: bool,
+}
+
 /// A key that is ready at a moment, for one caller.
 pub(super) struct Mint<'a> {
     caller: &'a ResolvedCaller,
@@ -132,6 +140,7 @@ pub(super) struct Mint<'a> {
     signing: Signing,
     now: Time,
     user_of: Option<UserOf<'a>>,
+    renewal: Option<Renewal<'a>>,
     issued: u64,
     claims: Vec<u8>,
     token: String,
@@ -152,6 +161,7 @@ impl<'a> Mint<'a> {
             signing,
             now,
             user_of: None,
+            renewal: None,
             issued: 0,
             claims: Vec::with_capacity(512),
             token: String::new(),
@@ -165,6 +175,15 @@ impl<'a> Mint<'a> {
         mint
     }
 
+    /// In place of an earlier token, until its session ends.
+    ///
+    /// An issuer's rules decide anew what their users may do; all others keep the `same_rights` or get nothing.
+    pub(super) fn renewing(self, earlier: &'a Earlier, ends: Time, same_rights: bool) -> Mint<'a> {
+        let mut mint = self;
+        mint.renewal = Some(Renewal { earlier, ends, same_rights });
+        mint
+    }
+
     /// Signs one token and writes the answer behind what is in `out`.
     pub(super) fn token(&mut self, request: TokenRequest, out: &mut Vec<u8>) -> Result<(), Refusal> {
         serde_json::to_writer(out, &self.sign(request)?).map_err(internal)
@@ -175,18 +194,26 @@ impl<'a> Mint<'a> {
         if let Some(limit) = &self.caller.limit {
             limit.take().map_err(Refusal::TooMany)?;
         }
-        let approved = self.caller.policy.decide(request)?;
+        let mut approved = self.caller.policy.decide(request)?;
+        if let Some(renewal) = &self.renewal {
+            renewal.check(&mut approved)?;
+        }
         let keyring = self.keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
         let (rules, key, now) = (&keyring.document.rules, &keyring.signing[self.signing.index], self.now);
         let lease = self.signing.latest_expiry.since(now);
         let ttl = approved.ttl.limit(rules.max_token_ttl, LimitedBy::Keyset).limit(lease, LimitedBy::Lease);
+        let ttl = match &self.renewal {
+            Some(renewal) => ttl.limit(renewal.ends.since(now), LimitedBy::Session),
+            None => ttl,
+        };
         let expires_at = Time::from_millis((now + ttl.granted).as_secs() * 1000);
         let caller = &self.caller.policy.caller().name;
         let (issuer, caller) = match self.user_of {
             Some(UserOf { issuer, caller }) => (issuer, caller),
             None => ("", caller.as_str()),
         };
-        let origin = Origin { profile: &approved.profile, caller, issuer, auth_time: now.as_secs() };
+        let auth_time = self.renewal.map_or(now.as_secs(), |renewal| renewal.earlier.issued.auth_time);
+        let origin = Origin { profile: &approved.profile, caller, issuer, auth_time };
         let claims =
             Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
         sign(&claims, key, &mut self.claims, &mut self.token)?;
@@ -203,6 +230,21 @@ impl<'a> Mint<'a> {
             server_url: rules.server_url.as_deref(),
             ttl_limited_by: ttl.limited_by.map(LimitedBy::as_str),
         })
+    }
+}
+
+impl Renewal<'_> {
+    /// Puts the earlier token's rights in place of those that policy gives, which must be the same.
+    fn check(&self, approved: &mut Approved) -> Result<(), Refusal> {
+        if !self.same_rights {
+            return Ok(());
+        }
+        if !self.earlier.has_the_rights_of(&approved.grants) {
+            let detail = "policy gives other rights by now than this token has: ask for a new token";
+            return Err(Problem::denied("refresh", "/token", detail).into());
+        }
+        approved.grants.clone_from(&self.earlier.grants);
+        Ok(())
     }
 }
 
@@ -241,7 +283,7 @@ fn sign(
 }
 
 /// Neither serialization nor HMAC fails; should they, the caller learns that there is no token.
-fn internal(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn internal(error: impl std::fmt::Display) -> Refusal {
     tracing::error!("a token could not be signed: {error}");
     Refusal::Internal
 }

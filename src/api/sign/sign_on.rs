@@ -4,6 +4,9 @@
 //! from the issuer's rule and its profile, not from the caller's own rights.
 
 use livekit_keyd_core::issuer::{Asked, Refused, SubjectToken};
+use livekit_keyd_core::problem::Problem;
+use livekit_keyd_core::request::{Earlier, RequestedTtl, TokenRequest};
+use livekit_keyd_core::time::Time;
 
 use super::SignApi;
 use super::mint::{Mint, Minted, Refusal};
@@ -17,6 +20,29 @@ pub(super) enum Denied {
     Refusal(Refusal),
 }
 
+/// An earlier token of the same user, which shall live on.
+pub(super) struct Renewed<'a> {
+    pub(super) earlier: &'a Earlier,
+    pub(super) ends: Time,
+    pub(super) ttl: Option<RequestedTtl>,
+}
+
+impl Renewed<'_> {
+    /// Whether the issuer still vouches for that user, in that room.
+    fn check(&self, issuer: &str, request: &TokenRequest) -> Result<(), Problem> {
+        let room = request.room.as_deref().unwrap_or(&self.earlier.grants.video.room);
+        let same = self.earlier.issued.issuer == issuer
+            && Some(self.earlier.identity()) == request.identity.as_deref()
+            && self.earlier.grants.video.room == room;
+        if same {
+            return Ok(());
+        }
+        let detail =
+            "the user's token stands for somebody else, or for another room, than the token to refresh";
+        Err(Problem::denied("refresh", "/subject_token", detail))
+    }
+}
+
 impl SignApi {
     /// Judges a subject token and signs what its issuer's rules give; `answer` makes the body of the answer of it.
     pub(super) async fn sign_on(
@@ -24,8 +50,13 @@ impl SignApi {
         caller: &ResolvedCaller,
         subject_token: &str,
         asked: Asked,
+        renewed: Option<Renewed<'_>>,
         answer: impl FnOnce(&Minted<'_>) -> Vec<u8>,
     ) -> Result<Vec<u8>, Denied> {
+        // What is refused costs as much as what is signed.
+        if let Some(limit) = &caller.limit {
+            limit.take().map_err(|wait| refused(caller, Refusal::TooMany(wait)))?;
+        }
         let mut known = None;
         let believed = async {
             let token = SubjectToken::parse(subject_token)?;
@@ -40,15 +71,17 @@ impl SignApi {
             (Err(why), _) => return Err(Denied::Token(why)),
             (Ok(_), None) => return Err(Denied::Token(Refused::UnknownIssuer)),
         };
-        let denied = |acting: &ResolvedCaller, refusal: Refusal| {
-            refusal.count(acting);
-            Denied::Refusal(refusal)
-        };
-        let (target, request) =
-            issuer.decide(claims, asked).map_err(|problem| denied(caller, Refusal::Problem(problem)))?;
+        let decided = issuer.decide(claims, asked).and_then(|(target, mut request)| {
+            if let Some(renewed) = &renewed {
+                renewed.check(issuer.name(), &request)?;
+                request.ttl = renewed.ttl;
+            }
+            Ok((target, request))
+        });
+        let (target, request) = decided.map_err(|problem| refused(caller, problem.into()))?;
         let acting = ResolvedCaller {
             matches: caller.matches.clone(),
-            limit: caller.limit.clone(),
+            limit: None,
             policy: target.policy.clone(),
             signer: target.signer.clone(),
             metrics: self.metrics.caller(&target.keyset, &caller.policy.caller().name),
@@ -56,8 +89,16 @@ impl SignApi {
         };
         let minted = Mint::open(&acting).and_then(|mint| {
             let mut mint = mint.for_user_of(issuer.name(), &caller.policy.caller().name);
+            if let Some(renewed) = &renewed {
+                mint = mint.renewing(renewed.earlier, renewed.ends, false);
+            }
             Ok(answer(&mint.sign(request)?))
         });
-        minted.map_err(|refusal| denied(&acting, refusal))
+        minted.map_err(|refusal| refused(&acting, refusal))
     }
+}
+
+fn refused(caller: &ResolvedCaller, refusal: Refusal) -> Denied {
+    refusal.count(caller);
+    Denied::Refusal(refusal)
 }

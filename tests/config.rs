@@ -240,6 +240,7 @@ fn mistakes_outside_keysets() {
             "publish[1].restart",
             "nobody would ever be restarted",
         ),
+        (format!("{LEAST}nodes = \"dns:livekit:7880\""), "publish[0].nodes", "may stand for many"),
         (format!("{LEAST}restart = []"), "publish[0].restart", "names no program"),
         (format!("{LEAST}publish = [\"p\"]"), "publish[0].publish", "kind = \"command\""),
         (format!("{LEAST}owner = \"nobody-of-that-name\""), "publish[0].owner", "/etc/passwd knows no user"),

@@ -67,6 +67,10 @@ async fn values_and_folders(store: &Store) {
     assert_eq!(store.list("b/doc/standby").await.expect("a list"), ["APIx", "APIy"]);
     assert!(matches!(value(store, "b/doc/standby/APIx").await, Found::Value { value, .. } if value == big));
 
+    let many = json!({"keys": (0..2000).map(|n| json!({"id": n.to_string()})).collect::<Vec<_>>()});
+    store.write("b/many", &many, Expected::Absent).await.expect("a document of a long life");
+    assert!(matches!(value(store, "b/many").await, Found::Value { value, .. } if value == many));
+
     #[derive(serde::Deserialize)]
     struct Other {
         #[expect(dead_code, reason = "it is never there")]

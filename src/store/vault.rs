@@ -10,6 +10,7 @@ mod config;
 mod credential;
 mod explain;
 mod login;
+mod packed;
 mod session;
 
 use std::sync::Arc;
@@ -85,7 +86,7 @@ impl VaultStore {
             Found::Deleted { version } => return Ok(Found::Deleted { version }),
             Found::Absent => return Ok(Found::Absent),
         };
-        let value = serde_json::from_value(value).map_err(|error| {
+        let value = serde_json::from_value(packed::unpack(value)).map_err(|error| {
             // Its words may quote what was read.
             let place =
                 if error.is_data() { "a field is missing or of another type" } else { "it is no JSON" };
@@ -103,6 +104,7 @@ impl VaultStore {
         let attempt = self.attempt("write", path);
         let data =
             serde_json::to_value(value).map_err(|error| explain::malformed(attempt, &error.to_string()))?;
+        let data = packed::pack(data);
         let version = match expected {
             Expected::Absent => 0,
             Expected::Version(version) => version,

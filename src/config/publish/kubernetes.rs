@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::super::reader::{Reader, Reported};
 use super::super::setting::Setting;
-use super::{Placed, PublisherConfig};
+use super::{Placed, PublisherConfig, nodes};
 use crate::publish::KubernetesSecret;
 use crate::publish::kubernetes::{Access, Workload};
 
@@ -57,7 +57,7 @@ pub(super) fn read(mut section: Reader<'_>) -> Result<Placed, Reported> {
     let key = section.or("key", EntryName("keys.yaml".to_owned()));
     let kubeconfig = section.optional::<PathBuf>("kubeconfig");
     let workload = section.optional::<Workload>("restart");
-    let nodes = section.list::<String>("nodes");
+    let nodes = nodes::addresses(&mut section);
     let limit = section.optional::<Duration>("restart_timeout");
     let restart_spot = section.spot_of("restart");
     section.refuse("path", "a Secret has no path: write kind = \"key_file\", or take this out");
@@ -67,7 +67,7 @@ pub(super) fn read(mut section: Reader<'_>) -> Result<Placed, Reported> {
         Some(path) => Access::Kubeconfig(context.resolve(&path.value)),
         None => Access::InCluster,
     };
-    let nodes = nodes?.map(|nodes| nodes.into_iter().map(|node| node.value).collect());
+    let nodes = nodes?;
     let limit = limit?.map_or(Duration::ZERO, |limit| limit.value);
     let restart = workload?.map(|workload| WorkloadRestart { workload: workload.value, nodes, limit });
     let name = secret.map(|ObjectName(secret)| (format!("{namespace}/{secret}"), secret));

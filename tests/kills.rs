@@ -34,6 +34,7 @@ fn killed_at_each_step_on_openbao() {
         "publishing: ... has the keys of the newest documents",
         "writing the document: a retired secret is erased",
         "destroying older versions of the document",
+        "destroying older versions of a publication",
         "removing a secret beside the document",
     ]);
 }

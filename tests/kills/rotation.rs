@@ -218,7 +218,7 @@ fn step(line: &str) -> Option<(String, Option<u64>)> {
         // Without the name of what is published, which stands in quotes.
         None => message.split('`').step_by(2).collect::<Vec<_>>().join("..."),
     };
-    let ends = ["; ", " keyset=", " publisher="];
+    let ends = ["; ", " keyset=", " publisher=", " path="];
     let kind = ends.iter().fold(kind.as_str(), |kind, end| kind.split(end).next().unwrap_or(kind));
     Some((kind.to_owned(), field("seq").and_then(|seq| seq.parse().ok())))
 }

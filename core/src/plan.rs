@@ -34,6 +34,7 @@ pub use fleet::{Answer, Fleet, Node, Order, Restarter, Verdict};
 pub use observed::Observed;
 pub use proof::Proof;
 pub use publication::{Publication, Vector};
+pub use roll::{NodeState, node_states};
 pub use step::{Action, Blocked, Forecast, Rule, Step};
 pub use view::{KeysetWorld, Standby, Versions, World};
 

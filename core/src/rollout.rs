@@ -73,6 +73,9 @@ pub struct Restart {
     /// When it had been carried out as far as the target says; the node may still be draining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Time>,
+    /// When it was last ordered again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated_at: Option<Time>,
     /// How often it was ordered again, since the node came back as it was.
     #[serde(default)]
     pub repeats: u32,
@@ -207,6 +210,7 @@ pub fn apply(
                 began_at: now,
                 renewed_at: now,
                 ordered_at: None,
+                repeated_at: None,
                 repeats: 0,
             });
         }
@@ -228,6 +232,7 @@ pub fn apply(
             me.clone_into(&mut restart.by);
             restart.renewed_at = now;
             restart.ordered_at = None;
+            restart.repeated_at = Some(now);
             restart.repeats += 1;
             next.generation += 1;
         }

@@ -1,5 +1,6 @@
 //! What the admin socket answers. Only its file's mode decides who may ask.
 
+mod nodes;
 mod plan;
 mod revoke;
 mod status;

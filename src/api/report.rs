@@ -19,6 +19,12 @@ pub struct Status {
     pub keysets: Vec<KeysetStatus>,
     /// What LiveKit reads. Only a rotator knows.
     pub publications: Vec<PublicationStatus>,
+    /// LiveKit's nodes. Only a rotator asks them, and only where proof is required.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeStatus>,
+    /// What is being restarted, by whichever rotator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarting: Option<RestartStatus>,
     /// What concerns no single keyset.
     pub conditions: Vec<Condition>,
 }
@@ -99,6 +105,53 @@ pub struct PublicationStatus {
     pub seqs: BTreeMap<String, u64>,
     /// Why it cannot be read, if it cannot.
     pub message: Option<String>,
+}
+
+/// A LiveKit node, or a name that gives none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its address.
+    pub address: String,
+    /// Whether it accepts every published key and refuses every one that was taken out.
+    pub on_target: bool,
+    /// Since when it answers without a gap; nothing while it does not.
+    pub answering_since: Option<Time>,
+    /// By how much its clock differs at least.
+    pub clock_difference: String,
+    /// Why an operator struck it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<String>,
+    /// Why it is not on target, or why that is not known: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What it makes of each key.
+    pub keys: BTreeMap<String, NodeKey>,
+}
+
+/// What a node makes of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeKey {
+    /// `accepted`, `refused`, `mismatch` or `unknown`.
+    pub verdict: String,
+    /// Since when it says so.
+    pub since: Time,
+}
+
+/// A restart under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestartStatus {
+    /// The publisher that restarts.
+    pub publisher: String,
+    /// The node; nothing for a whole workload.
+    pub node: Option<String>,
+    /// The process that carries it out.
+    pub by: String,
+    /// Its number, which never comes twice.
+    pub generation: u64,
+    /// When its turn began.
+    pub began_at: Time,
+    /// When it had been told to restart.
+    pub ordered_at: Option<Time>,
 }
 
 /// Something that is wrong, or worth knowing.

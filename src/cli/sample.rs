@@ -81,6 +81,8 @@ pub(super) fn status(now: Time) -> Status {
             seqs: BTreeMap::from([("default".to_owned(), 9)]),
             message: None,
         }],
+        nodes: Vec::new(),
+        restarting: None,
         conditions: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! `status`: what is, and what to do about it, on one page.
 
+mod matrix;
+
 use clap::Args;
 use livekit_keyd_core::phase::Phase;
 use livekit_keyd_core::time::Time;
@@ -77,6 +79,7 @@ pub fn page(status: &Status, now: Time, screen: &Screen) -> String {
         text.push_str(&line("publication", &self::publication(publication, now, screen)));
     }
     text.push_str(&conditions(&status.conditions, now, screen));
+    text.push_str(&matrix::matrix(status, now, screen));
     if status.keysets.is_empty() {
         text.push_str("\nNo keyset is configured.\n");
     }
@@ -216,7 +219,33 @@ pub fn conditions(conditions: &[Condition], now: Time, screen: &Screen) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::report::{NodeKey, NodeStatus};
     use crate::cli::sample;
+
+    #[test]
+    fn nodes_by_keys() {
+        let now = sample::now();
+        let mut status = sample::status(now);
+        let key = |verdict: &str| NodeKey { verdict: verdict.to_owned(), since: now };
+        let keys = [("APIactive", key("accepted")), ("APIstandby1", key("refused"))];
+        status.nodes = vec![NodeStatus {
+            address: "http://10.0.0.1:7880".to_owned(),
+            on_target: false,
+            answering_since: Some(now),
+            clock_difference: "0s".to_owned(),
+            forgotten: None,
+            message: Some("it does not know APIstandby1".to_owned()),
+            keys: keys.into_iter().map(|(id, key)| (id.to_owned(), key)).collect(),
+        }];
+        let told = page(&status, now, &Screen::PLAIN);
+        for part in [
+            "  NODE                  APIactive  APIstandby1  STATE",
+            "                        active     standby",
+            "  http://10.0.0.1:7880  yes        no           it does not know APIstandby1",
+        ] {
+            assert!(told.contains(part), "{part:?} is missing in\n{told}");
+        }
+    }
 
     #[test]
     fn a_page_says_what_signs_what_comes_next_and_what_is_wrong() {

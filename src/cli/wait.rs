@@ -213,9 +213,13 @@ fn unsigned(keyset: &KeysetStatus) -> Option<String> {
 
 /// Anything else that the rotator is about to do, to this keyset or to what is published.
 fn to_do(keyset: &KeysetStatus, plan: &PlanReport) -> Option<String> {
-    let step = plan.steps.iter().find(|step| step.subject == keyset.name || step.rule == "publish");
+    let concerns_all = |rule: &str| ["publish", "roll"].contains(&rule);
+    let step = plan.steps.iter().find(|step| step.subject == keyset.name || concerns_all(&step.rule));
+    let awaited = || plan.blocked.iter().find(|blocked| concerns_all(&blocked.rule));
     let unreadable = || plan.alarms.iter().find(|alarm| alarm.kind.starts_with("Publication"));
-    step.map(|step| step.why.clone()).or_else(|| unreadable().map(|alarm| alarm.message.clone()))
+    step.map(|step| step.why.clone())
+        .or_else(|| awaited().map(|blocked| blocked.message.clone()))
+        .or_else(|| unreadable().map(|alarm| alarm.message.clone()))
 }
 
 /// One line on the terminal that is written over.

@@ -5,7 +5,7 @@
 //! know what it should, whoever restarted it. A node that does not come back
 //! stops the rollout: the others keep serving.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fleet::{Fleet, Node, Order, Restarter, Verdict};
@@ -60,8 +60,8 @@ fn begin(world: &World, fleet: &Fleet, plan: &mut Plan) {
     let off: Vec<_> = states
         .iter()
         .filter_map(|(address, node, state)| match state {
-            State::Off(why) => Some((*address, *node, why)),
-            State::On | State::Unknown(_) => None,
+            NodeState::Off(why) => Some((*address, *node, why)),
+            NodeState::On | NodeState::Unknown(_) => None,
         })
         .collect();
     let Some((first, _, why)) = off.first() else { return };
@@ -90,14 +90,14 @@ fn begin(world: &World, fleet: &Fleet, plan: &mut Plan) {
 }
 
 /// Whether it is known well enough what the others do: one that is down already is not joined by another.
-fn may_begin(world: &World, fleet: &Fleet, states: &[(&String, &Node, State)]) -> Result<(), String> {
+fn may_begin(world: &World, fleet: &Fleet, states: &[(&String, &Node, NodeState)]) -> Result<(), String> {
     if is_compromised(world) {
         return Ok(());
     }
     fleet.is_known()?;
     let unknown = states.iter().find_map(|(address, _, state)| match state {
-        State::Unknown(why) => Some(format!("node {address}: {why}")),
-        State::On | State::Off(_) => None,
+        NodeState::Unknown(why) => Some(format!("node {address}: {why}")),
+        NodeState::On | NodeState::Off(_) => None,
     });
     unknown.map_or(Ok(()), Err)
 }
@@ -133,7 +133,7 @@ fn follow(world: &World, fleet: &Fleet, generation: u64, restart: &Restart, plan
         plan.wake_at(late);
     }
     match restart.ordered_at {
-        Some(ordered_at) => came_back(world, fleet, restart, ordered_at, &target, &missing, plan),
+        Some(_) => came_back(world, fleet, restart, &target, &missing, plan),
         None if restart.by == fleet.me => carry_out(world, fleet, generation, restart, order, &target, plan),
         None => take_over(world, fleet, restart, &target, plan),
     }
@@ -165,12 +165,12 @@ fn missing(world: &World, fleet: &Fleet, restart: &Restart) -> Option<String> {
     for (address, node) in nodes {
         found = true;
         let started = newer.iter().any(|id| fleet.verdict(node, id, world.now) == Some(Verdict::Accepted));
-        if started || matches!(state(fleet, node, &then, world.now), State::On) {
+        if started || matches!(state(fleet, node, &then, world.now), NodeState::On) {
             continue;
         }
         match state(fleet, node, &now, world.now) {
-            State::On => {}
-            State::Off(why) | State::Unknown(why) => return Some(format!("node {address}: {why}")),
+            NodeState::On => {}
+            NodeState::Off(why) | NodeState::Unknown(why) => return Some(format!("node {address}: {why}")),
         }
     }
     // A node that no name leads to any more is not coming back under this address.
@@ -259,17 +259,11 @@ fn take_over(world: &World, fleet: &Fleet, restart: &Restart, target: &str, plan
 }
 
 /// It was restarted, and is not as it should be: still draining, still starting, or back with an old file.
-fn came_back(
-    world: &World,
-    fleet: &Fleet,
-    restart: &Restart,
-    ordered_at: Time,
-    target: &str,
-    missing: &str,
-    plan: &mut Plan,
-) {
+fn came_back(world: &World, fleet: &Fleet, restart: &Restart, target: &str, missing: &str, plan: &mut Plan) {
     let node = restart.node.as_ref().and_then(|node| fleet.nodes.get(node));
-    let back = node.filter(|node| node.silent_at.is_some_and(|silent| silent >= ordered_at));
+    // A command may end long after the node was away.
+    let told_at = restart.repeated_at.unwrap_or(restart.began_at);
+    let back = node.filter(|node| node.silent_at.is_some_and(|silent| silent >= told_at));
     let Some(since) = back.and_then(|node| node.answering_since) else {
         return wait(plan, "node", format!("{target} was restarted; it drains or starts: {missing}"), None);
     };
@@ -291,31 +285,46 @@ fn came_back(
 }
 
 /// What a node makes of the keys, against what it should.
-pub(super) enum State {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeState {
+    /// It accepts each key that it should, and refuses each that it should.
     On,
+    /// It does not: a sentence.
     Off(String),
+    /// Nobody knows: a sentence.
     Unknown(String),
 }
 
-pub(super) fn state(fleet: &Fleet, node: &Node, expected: &[(KeyId, bool)], now: Time) -> State {
+/// The state of each node that counts, as rollouts go by it.
+pub fn node_states(world: &World) -> BTreeMap<String, NodeState> {
+    let fleet = world.proof.fleet();
+    let nodes = fleet.into_iter().flat_map(|fleet| {
+        fleet.counted().map(move |(address, node)| {
+            (address.clone(), state(fleet, node, &due(world, fleet, address), world.now))
+        })
+    });
+    nodes.collect()
+}
+
+fn state(fleet: &Fleet, node: &Node, expected: &[(KeyId, bool)], now: Time) -> NodeState {
     if let Some(trouble) = &node.trouble {
-        return State::Unknown(trouble.clone());
+        return NodeState::Unknown(trouble.clone());
     }
     let mut unknown = None;
     for (id, accepted) in expected {
         match (fleet.verdict(node, id, now), accepted) {
             (Some(Verdict::Accepted), true) | (Some(Verdict::Refused), false) => {}
             (Some(Verdict::Accepted | Verdict::Mismatch), false) => {
-                return State::Off(format!("it still knows {id}"));
+                return NodeState::Off(format!("it still knows {id}"));
             }
-            (Some(Verdict::Refused), true) => return State::Off(format!("it does not know {id}")),
+            (Some(Verdict::Refused), true) => return NodeState::Off(format!("it does not know {id}")),
             (Some(Verdict::Mismatch), true) => {
-                return State::Off(format!("it has another secret for {id}, or its clock is far off"));
+                return NodeState::Off(format!("it has another secret for {id}, or its clock is far off"));
             }
             (None, _) => unknown = Some(format!("it has not answered about {id} lately")),
         }
     }
-    unknown.map_or(State::On, State::Unknown)
+    unknown.map_or(NodeState::On, NodeState::Unknown)
 }
 
 /// Whether nodes are on their way from one set of keys to what a publication holds: some there, some not.
@@ -326,7 +335,8 @@ pub(super) fn is_under_way(world: &World, there: &Publication) -> bool {
     }
     let expected = held(world, there);
     let states = || fleet.counted().map(|(_, node)| state(fleet, node, &expected, world.now));
-    states().any(|state| matches!(state, State::On)) && states().any(|state| matches!(state, State::Off(_)))
+    states().any(|state| matches!(state, NodeState::On))
+        && states().any(|state| matches!(state, NodeState::Off(_)))
 }
 
 /// Whether a key is out of use for a reason that does not wait.

@@ -26,6 +26,8 @@ impl Admin {
                 .map(|(name, signer)| self.keyset_status(name, signer, now))
                 .collect(),
             publications: self.publications(),
+            nodes: self.nodes(),
+            restarting: self.restarting(),
             conditions: self.conditions.of(None),
         }
     }

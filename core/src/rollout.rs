@@ -27,7 +27,8 @@ const FORMAT: u32 = 1;
 pub struct Rollout {
     /// The format it was written in.
     pub format: u32,
-    /// How many restarts were begun, ever.
+    /// The number of the last restart. It goes up, and begins with the clock, so that one never comes twice even after
+    /// the store was lost.
     pub generation: u64,
     /// The restart under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,7 +202,7 @@ pub fn apply(
             if let Some(restart) = &rollout.restarting {
                 return Err(IllegalRollout::Busy(restart.node.clone().unwrap_or(restart.publisher.clone())));
             }
-            next.generation += 1;
+            next.generation = after(rollout.generation, now);
             next.restarting = Some(Restart {
                 publisher: publisher.clone(),
                 node: node.clone(),
@@ -234,7 +235,7 @@ pub fn apply(
             restart.ordered_at = None;
             restart.repeated_at = Some(now);
             restart.repeats += 1;
-            next.generation += 1;
+            next.generation = after(rollout.generation, now);
         }
         RolloutChange::Finish => {
             under_way(&mut next)?;
@@ -252,6 +253,10 @@ pub fn apply(
         }
     }
     Ok(next)
+}
+
+fn after(generation: u64, now: Time) -> u64 {
+    (generation + 1).max(now.as_secs().unsigned_abs())
 }
 
 fn under_way(rollout: &mut Rollout) -> Result<&mut Restart, IllegalRollout> {

@@ -127,12 +127,26 @@ fn what_is_too_deep_or_unknown_does_not_compile() {
     }
 }
 
+/// As deep as each way to nest may go; what it gives is of no account.
 #[test]
 fn the_deepest_that_compiles_runs_on_an_ordinary_stack() {
-    let deepest = (1..64).rev().find_map(|depth| Expression::compile(&vec!["'a'"; depth].join("+")).ok());
-    let deepest = deepest.expect("something compiles");
-    assert!(deepest.source().len() > 100);
-    let run = thread::Builder::new().stack_size(2 << 20).spawn(move || deepest.text(&subject()));
-    let text = run.expect("a thread").join().expect("it has stack enough").expect("a text");
-    assert!(text.len() >= 30);
+    let around = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let shapes: [&dyn Fn(usize) -> String; 7] = [
+        &|depth| vec!["'a'"; depth].join(" + "),
+        &|depth| vec!["1"; depth].join(" * "),
+        &|depth| around("[", "1", "]", depth),
+        &|depth| around("{'a': ", "1", "}", depth),
+        &|depth| around("string(", "'a'", ")", depth),
+        &|depth| around("[1].all(a, [1].all(b, ", &around("string(", "'a'", ")", depth), " == 'a'))", 1),
+        &|depth| around("(true ? ", "'a'", " : 'b')", depth),
+    ];
+    for shape in shapes {
+        let deepest = (1..64).rev().find_map(|depth| Expression::compile(&shape(depth)).ok());
+        let deepest = deepest.expect("something compiles");
+        assert!(deepest.source().len() > 40, "{deepest:?}");
+        let run = thread::Builder::new().stack_size(2 << 20).spawn(move || deepest.text(&subject()));
+        assert_ne!(run.expect("a thread").join().expect("it has stack enough"), Err(Failed::TooMuch));
+    }
 }

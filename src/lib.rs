@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod atomic_file;
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod clock;

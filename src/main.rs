@@ -25,6 +25,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(options) => cli::run::run(&context, options),
         Command::Dev(options) => cli::dev::run(&context, options),
         Command::Check(options) => cli::check::run(&context, options),
+        Command::Audit(options) => cli::audit::run(&context, options),
         Command::Explain(options) => cli::explain::run(&context, options),
         Command::VaultPolicy(options) => cli::vault_policy::run(&context, options),
         Command::Completions(options) => cli::completions::run(options),

@@ -28,6 +28,7 @@ pub use operate::Refusal;
 pub use revoke::{Revoked, Target};
 pub use rollout::Deployment;
 
+use crate::audit::Trail;
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
 use crate::keyset::Keyset;
@@ -69,6 +70,8 @@ pub struct Rotator {
     pub conditions: Arc<Conditions>,
     /// Counted for Prometheus.
     pub metrics: RotatorMetrics,
+    /// Where changes of keys are written down.
+    pub trail: Option<Arc<Trail>>,
     state: State,
 }
 
@@ -105,6 +108,7 @@ impl Rotator {
             deployment,
             conditions,
             metrics,
+            trail: None,
             state: State::default(),
         }
     }
@@ -112,6 +116,11 @@ impl Rotator {
     /// With the client credentials that it publishes, by keyset.
     pub fn with_clients(self, clients: BTreeMap<String, ClientPublisher>) -> Rotator {
         Rotator { clients, ..self }
+    }
+
+    /// With a trail where changes of keys are written down, or none.
+    pub fn with_trail(self, trail: Option<Arc<Trail>>) -> Rotator {
+        Rotator { trail, ..self }
     }
 
     /// Works until told to stop.

@@ -21,6 +21,7 @@ use crate::api::callers::{Callers, ResolvedCaller};
 use crate::api::limit::Limit;
 use crate::api::sign::SignApi;
 use crate::api::telemetry::Telemetry;
+use crate::audit::{Recorder, Suspicions, Trail};
 use crate::conditions::Conditions;
 use crate::config::{self, Config, StoreConfig};
 use crate::hardening;
@@ -82,7 +83,7 @@ pub fn run(config: Config, warnings: &[config::review::Finding]) -> Result<(), C
 /// What stands in the way.
 pub async fn init(config: &Config, keyset: &str, force: bool) -> Result<bool, CannotStart> {
     let registry = Registry::new();
-    let rotator = Parts::new(config, &registry)?.rotator(config, &registry)?;
+    let rotator = Parts::new(config, &registry)?.rotator(config, &registry, None)?;
     rotator.init(keyset, force).await.map(|initialized| initialized.created).map_err(because)
 }
 
@@ -94,6 +95,9 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     let (reload, reloads) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
 
+    let trail = config.audit.as_ref().map(|audit| audit.start(&registry, &parts.conditions)).transpose();
+    let trail = trail.map_err(because)?;
+    let suspicions = Arc::new(Suspicions::register(&registry).map_err(because)?);
     let sign_metrics = SignMetrics::register(&registry).map_err(because)?;
     let issuer_metrics = IssuerMetrics::register(&registry).map_err(because)?;
     let mut providers = Providers::new(issuer_metrics.clone(), Arc::clone(&parts.conditions));
@@ -101,7 +105,8 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     let issuers = resolve_issuers(&config, &parts.signers, &providers.of(issuers).map_err(because)?);
     let callers = resolve_callers(&config, &parts.signers, &sign_metrics, &issuers, &Callers::default());
     let callers = Arc::new(ArcSwap::from_pointee(callers));
-    let rotator = config.role.rotates().then(|| parts.rotator(&config, &registry)).transpose()?;
+    let rotator =
+        config.role.rotates().then(|| parts.rotator(&config, &registry, trail.clone())).transpose()?;
     let refreshers = if config.role.signs() { parts.refreshers() } else { Vec::new() };
     let admin = Admin {
         role: config.role.as_str(),
@@ -111,6 +116,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         store: Arc::clone(&parts.store),
         refresh: refreshers.iter().map(|refresher| Arc::clone(&refresher.poke)).collect(),
         reload: reload.clone(),
+        trail: trail.clone(),
     };
     let sign = SignApi {
         callers: Arc::clone(&callers),
@@ -120,6 +126,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         issuers: issuer_metrics,
         max_session: config.sign.max_session,
         replays: Default::default(),
+        recorder: Recorder { trail: trail.clone(), suspicions },
     };
     let telemetry = Telemetry {
         registry: registry.clone(),
@@ -159,6 +166,7 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
         poke: rotator.clone(),
         signers: Arc::clone(&parts.signers),
         metrics: sign_metrics,
+        trail: trail.clone(),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = config.role.as_str(), "ready");
     signals::until_stop(reloader.run(config, reloads)).await.map_err(because)?;
@@ -166,6 +174,9 @@ async fn live(config: Config, log: logging::Level) -> Result<(), CannotStart> {
     tracing::info!("stopping: requests under way are answered, no new connections are accepted");
     stop.send_replace(true);
     signals::unless_again(async { while tasks.join_next().await.is_some() {} }).await;
+    if let Some(trail) = &trail {
+        trail.end().await;
+    }
     drop(kept);
     Ok(())
 }
@@ -208,7 +219,12 @@ impl Parts {
         })
     }
 
-    fn rotator(&self, config: &Config, registry: &Registry) -> Result<Arc<Rotator>, CannotStart> {
+    fn rotator(
+        &self,
+        config: &Config,
+        registry: &Registry,
+        trail: Option<Arc<Trail>>,
+    ) -> Result<Arc<Rotator>, CannotStart> {
         let deployment = match &config.livekit.proof {
             config::Proof::Disabled => None,
             config::Proof::Required(fleet) => Some(nodes::deployment(config, fleet, registry)?),
@@ -222,7 +238,7 @@ impl Parts {
             Arc::clone(&self.conditions),
             RotatorMetrics::register(registry).map_err(because)?,
         );
-        Ok(Arc::new(rotator.with_clients(self.clients(config))))
+        Ok(Arc::new(rotator.with_clients(self.clients(config)).with_trail(trail)))
     }
 
     /// The client credentials that are published, by keyset.

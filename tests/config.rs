@@ -188,7 +188,7 @@ fn mistakes_outside_keysets() {
         (LEAST.replace("livekit.proof = \"disabled\"\n", ""), "livekit.nodes", "proof = \"disabled\""),
         (LEAST.replace("[[keyset]]", "[keyset]"), "keyset", "[[keyset]]"),
         (LEAST.replace("\"default\"", "\"../x\""), "keyset[0].name", "letters"),
-        (least_with("role = \"both\"", "audit.sink = \"file\""), "audit", "later version"),
+        (least_with("role = \"both\"", "audit.sink = \"file\""), "audit.path", "is missing"),
         (least_with("role = \"both\"", "config_revision = -1"), "config_revision", "whole number"),
         (least_with("role = \"both\"", "colour = 1"), "colour", "known here are role"),
         (

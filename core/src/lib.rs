@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file, a socket or a random number; they are
 //! parameters. So the planner that is tested against invented worlds is the one that ships.
 
+pub mod audit;
 pub mod change;
 pub mod claims;
 pub mod document;

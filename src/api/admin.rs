@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use livekit_keyd_core::audit::{Action, Event, Outcome, Subject};
 use livekit_keyd_core::change::{Change, Illegal};
 use livekit_keyd_core::duration;
 use livekit_keyd_core::key::KeyId;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 use super::answer as http;
 use super::peer::Peer;
 use super::server::Handler;
+use crate::audit::Trail;
 use crate::clock;
 use crate::conditions::Conditions;
 use crate::rotator::{Refusal, Rotator};
@@ -48,6 +50,8 @@ pub struct Admin {
     pub refresh: Vec<Arc<Notify>>,
     /// To whoever owns the configuration.
     pub reload: mpsc::Sender<ReloadRequest>,
+    /// Where operators' commands are written down.
+    pub trail: Option<Arc<Trail>>,
 }
 
 /// An answer: JSON, or a problem with its sentence.
@@ -137,6 +141,22 @@ impl Admin {
             let sentence = "this process is a signer only; ask one whose role is \"rotator\" or \"both\"";
             (StatusCode::CONFLICT, "not-a-rotator", sentence.to_owned())
         })
+    }
+
+    /// Nobody waits for it: an operator must be able to act while the trail's disk is full.
+    fn record(&self, operator: &Operator, path: &str, answer: &Answer) {
+        let Some(trail) = &self.trail else { return };
+        let (outcome, status, message) = match answer {
+            Ok((status, _)) => (Outcome::Success, status, None),
+            Err((status, _, sentence)) => (Outcome::Failure, status, Some(sentence.as_str())),
+        };
+        let event = Event {
+            reason: Some(status.as_str()),
+            rule: Some(path),
+            message,
+            ..Event::new(clock::now(), Action::OperatorCommand, outcome)
+        };
+        trail.note(&event.by(operator.subject));
     }
 
     fn refresh(&self) -> Answer {
@@ -239,12 +259,15 @@ fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
 }
 
 /// A connection to the admin socket: who asks, in words.
-pub struct Operator(String);
+pub struct Operator {
+    by: String,
+    subject: Subject,
+}
 
 impl Operator {
     /// As the kernel knows the peer.
     pub fn new(peer: &Peer) -> Operator {
-        Operator(format!("uid {}", peer.uid))
+        Operator { by: format!("uid {}", peer.uid), subject: peer.subject() }
     }
 }
 
@@ -252,7 +275,11 @@ impl Handler for Admin {
     type Connection = Operator;
 
     async fn answer(&self, operator: &Operator, head: &Parts, body: &[u8]) -> http::Answer {
-        match self.call(&head.method, head.uri.path(), body, &operator.0).await {
+        let answered = self.call(&head.method, head.uri.path(), body, &operator.by).await;
+        if head.method == Method::POST {
+            self.record(operator, head.uri.path(), &answered);
+        }
+        match answered {
             Ok((status, value)) => http::value(status, &value),
             Err((StatusCode::METHOD_NOT_ALLOWED, allow, _)) => http::wrong_method(allow),
             Err((status, kind, sentence)) => http::problem(status, kind, &sentence, ""),

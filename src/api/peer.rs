@@ -4,11 +4,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Once;
 
+use livekit_keyd_core::audit::Subject;
 use rustix::io::Errno;
 
 /// A connected process's user and groups, at the time of its connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
+    /// Its process; 0 across PID namespaces.
+    pub pid: i32,
     /// Its user.
     pub uid: u32,
     /// Its groups: the primary one, then the supplementary ones.
@@ -25,7 +28,13 @@ impl Peer {
         let primary = credentials.gid.as_raw();
         let mut gids = vec![primary];
         gids.extend(supplementary(socket)?.into_iter().filter(|gid| *gid != primary));
-        Ok(Peer { uid: credentials.uid.as_raw(), gids })
+        let pid = rustix::process::Pid::as_raw(Some(credentials.pid));
+        Ok(Peer { pid, uid: credentials.uid.as_raw(), gids })
+    }
+
+    /// As the audit trail names it.
+    pub fn subject(&self) -> Subject {
+        Subject { uid: self.uid, gid: self.gids.first().copied().unwrap_or_default(), pid: self.pid }
     }
 }
 

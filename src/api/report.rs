@@ -6,6 +6,8 @@ use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::time::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::TrailStatus;
+
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -17,6 +19,9 @@ pub struct Status {
     pub store: StoreStatus,
     /// The configured keysets.
     pub keysets: Vec<KeysetStatus>,
+    /// The audit trail, where there is one.
+    #[serde(default)]
+    pub audit: Option<TrailStatus>,
     /// What LiveKit reads. Only a rotator knows.
     pub publications: Vec<PublicationStatus>,
     /// LiveKit's nodes. Only a rotator asks them, and only where proof is required.

@@ -26,10 +26,12 @@ use super::callers::{Callers, ResolvedCaller};
 use super::peer::Peer;
 use super::server::Handler;
 use super::telemetry;
+use crate::audit::{Record, Recorder};
 use crate::conditions::Conditions;
 use crate::issuer::IssuerMetrics;
 use crate::metrics::SignMetrics;
 use crate::signer::Signer;
+use mint::Refusal;
 
 /// The largest body of a batch, in bytes: ten thousand requests of two kilobytes.
 const LARGEST_BATCH_BODY: usize = 20 << 20;
@@ -50,6 +52,8 @@ pub struct SignApi {
     pub max_session: Duration,
     /// Webhooks that were seen.
     pub replays: Replays,
+    /// Writes down what is decided.
+    pub recorder: Recorder,
 }
 
 /// A connection's caller, resolved when it begins and again when the policy has changed.
@@ -91,15 +95,52 @@ impl SignApi {
         }
     }
 
+    /// As [`SignApi::for_caller`]; the answer is given when what it decided is written down.
+    async fn recorded(
+        &self,
+        connection: &SignConnection,
+        head: &Parts,
+        answer: impl FnOnce(&ResolvedCaller, &mut Record<'_>) -> Answer,
+    ) -> Answer {
+        let mut receipt = None;
+        let answer = self.for_caller(connection, |caller| {
+            let mut record = self.record(connection, caller, head);
+            let answer = answer(caller, &mut record);
+            receipt = record.hand_over();
+            answer
+        });
+        if let Some(receipt) = receipt
+            && !receipt.lets_pass().await
+        {
+            return Refusal::Audit.answer();
+        }
+        answer
+    }
+
+    fn record<'a>(
+        &'a self,
+        connection: &SignConnection,
+        caller: &'a ResolvedCaller,
+        head: &'a Parts,
+    ) -> Record<'a> {
+        let request_id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        self.recorder.record(&caller.policy.caller().name, connection.peer.subject(), request_id)
+    }
+
     /// The connection's caller, for answers that must wait: nothing is held meanwhile.
     fn caller(&self, connection: &SignConnection) -> Option<Arc<ResolvedCaller>> {
         self.callers.load().find(&connection.peer).cloned()
     }
 
-    fn nobody(&self, Peer { uid, gids }: &Peer) -> Answer {
+    fn nobody(&self, peer: &Peer) -> Answer {
         self.metrics.nobody();
+        let Peer { uid, gids, .. } = peer;
         let detail =
             format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
+        let mut record = self.recorder.record("", peer.subject(), None);
+        record.refused("denied:no-caller", Some("no-caller"), &detail);
+        // Nobody waits: no token is given out.
+        let _ = record.hand_over();
         answer::problem(StatusCode::FORBIDDEN, "denied:no-caller", &detail, "")
     }
 }
@@ -109,26 +150,30 @@ impl Handler for SignApi {
 
     async fn answer(&self, connection: &SignConnection, head: &Parts, body: &[u8]) -> Answer {
         match (&head.method, head.uri.path()) {
-            (&Method::POST, "/v1/tokens") => self.for_caller(connection, |caller| self.tokens(caller, body)),
+            (&Method::POST, "/v1/tokens") => {
+                self.recorded(connection, head, |caller, record| self.tokens(caller, record, body)).await
+            }
             (&Method::POST, "/v1/tokens/batch") => {
-                self.for_caller(connection, |caller| self.batch(caller, body))
+                self.recorded(connection, head, |caller, record| self.batch(caller, record, body)).await
             }
             (&Method::POST, "/v1/tokens/verify") => {
-                self.for_caller(connection, |caller| self.verify(caller, body))
+                self.recorded(connection, head, |caller, record| self.verify(caller, record, body)).await
             }
             (&Method::POST, "/v1/webhooks/verify") => {
                 self.for_caller(connection, |caller| self.webhook(caller, &head.headers, body))
             }
             (&Method::POST, "/v1/tokens/refresh") => match self.caller(connection) {
-                Some(caller) => self.refresh(&caller, body).await,
+                Some(caller) => self.refresh(&caller, self.record(connection, &caller, head), body).await,
                 None => self.nobody(&connection.peer),
             },
             (&Method::POST, "/v1/token-exchange") => match self.caller(connection) {
-                Some(caller) => self.exchange(&caller, body).await,
+                Some(caller) => self.exchange(&caller, self.record(connection, &caller, head), body).await,
                 None => self.nobody(&connection.peer),
             },
             (&Method::POST, "/token") => match self.caller(connection) {
-                Some(caller) => self.endpoint(&caller, head, body).await,
+                Some(caller) => {
+                    self.endpoint(&caller, self.record(connection, &caller, head), head, body).await
+                }
                 None => self.nobody(&connection.peer),
             },
             (&Method::GET, "/v1/keys") => self.for_caller(connection, |caller| keys::list(caller, head)),

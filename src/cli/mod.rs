@@ -5,6 +5,7 @@
 
 pub mod accept_restored;
 pub mod activate;
+pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod context;
@@ -64,6 +65,8 @@ pub enum Command {
     Dev(dev::Options),
     /// Find every mistake in a configuration
     Check(check::Options),
+    /// Check an audit trail, or find the event that made a token
+    Audit(audit::Options),
     /// Say what policy answers to a request, and why, from the configuration alone
     Explain(explain::Options),
     /// Print the Vault policies and the auth role that a configuration needs

@@ -58,6 +58,7 @@ pub(super) fn status(now: Time) -> Status {
             last_success: Some(now - Duration::from_secs(2)),
             message: None,
         },
+        audit: None,
         keysets: vec![KeysetStatus {
             name: "default".to_owned(),
             seq: Some(9),

@@ -6,6 +6,7 @@
 //! can know. What several sections must agree on is checked here.
 
 mod account;
+mod audit;
 mod caller;
 mod command;
 pub mod dev;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use livekit_keyd_core::policy::{Caller, Glob, Policy, Profile};
 use toml::de::{DeTable, DeValue};
 
+pub use self::audit::AuditConfig;
 pub use self::caller::CallerConfig;
 pub use self::issuer::IssuerConfig;
 pub use self::keyset::{ClientConfig, KeysetConfig};
@@ -130,6 +132,8 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// Who may ask for tokens; the first that fits decides.
     pub callers: Vec<CallerConfig>,
+    /// The audit trail, if there is to be one.
+    pub audit: Option<AuditConfig>,
     /// The log.
     pub log: LogConfig,
 }
@@ -245,7 +249,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
     let issuers = issuer::read(&mut root, &keysets, &profiles);
     let callers = caller::read(&mut root, &keysets, &profiles, &issuers);
     let log = log::read(&mut root);
-    root.refuse("audit", "the audit trail comes with a later version: take this section out");
+    let audit = audit::read(&mut root);
     if let (Ok(livekit), Ok(keysets)) = (&livekit, &keysets) {
         paths::check(context, livekit, keysets);
     }
@@ -273,6 +277,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>, origin: &Path) -> Result<Con
         profiles: profiles?.into_iter().map(|section| section.profile).collect(),
         issuers: issuers?.into_iter().map(|section| section.config).collect(),
         callers: callers?,
+        audit: audit?,
         log: log?,
     })
 }

@@ -94,6 +94,7 @@ pub fn diff(old: &Config, new: &Config) -> Reload {
         profiles,
         issuers,
         callers,
+        audit,
         log,
     } = old;
     let mut reload = Reload::default();
@@ -111,6 +112,7 @@ pub fn diff(old: &Config, new: &Config) -> Reload {
     reload.change(Part::Profiles, *profiles != new.profiles);
     reload.change(Part::Issuers, *issuers != new.issuers);
     reload.change(Part::Callers, *callers != new.callers);
+    reload.restart("audit", *audit != new.audit);
     let LogConfig { format, level } = log;
     reload.restart("log.format", *format != new.log.format);
     reload.change(Part::LogLevel, *level != new.log.level);

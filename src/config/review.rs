@@ -11,6 +11,7 @@ use livekit_keyd_core::duration;
 use livekit_keyd_core::rules::{Rotation, Rules};
 
 use super::{Config, KeysetConfig, Proof, StoreConfig};
+use crate::audit::OnFailure;
 use crate::store::vault::{VaultAuth, VaultConfig};
 
 /// The result of one look.
@@ -64,6 +65,7 @@ pub fn review(config: &Config) -> Vec<Finding> {
         findings.push(revision(config));
     }
     findings.push(memory(config));
+    findings.push(audit(config));
     findings
 }
 
@@ -231,6 +233,22 @@ fn revision(config: &Config) -> Finding {
         None => Finding::warn(
             "rules",
             "config_revision is not set, so a keyset keeps the rules that it was created with: set config_revision = 1 to be able to change them",
+        ),
+    }
+}
+
+fn audit(config: &Config) -> Finding {
+    match config.audit.as_ref().map(|audit| audit.on_failure) {
+        Some(OnFailure::Refuse) => {
+            Finding::pass("audit", "no token is given out that the audit trail does not hold")
+        }
+        Some(OnFailure::Drop) => Finding::warn(
+            "audit",
+            "while the audit trail cannot be written, tokens are given out unrecorded (audit.on_failure = \"drop\"): write \"refuse\" if each must be accounted for",
+        ),
+        None => Finding::warn(
+            "audit",
+            "nobody can tell later who was given which token: add [audit] with sink = \"file\" and a path",
         ),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use livekit_keyd_core::audit::{self, Event, Outcome};
 use livekit_keyd_core::change::{self, Change, Material};
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
@@ -11,7 +12,7 @@ use livekit_keyd_core::time::Time;
 
 use super::Rotator;
 use super::observe::StandbySecret;
-use crate::clock::BootTime;
+use crate::clock::{self, BootTime};
 use crate::keyset::Keyset;
 use crate::publish::PublishError;
 use crate::random;
@@ -165,7 +166,21 @@ impl Rotator {
         self.store.write(&keyset.path, &next, Expected::Version(version)).await?;
         let next = Arc::new(next);
         self.tell_signer(keyset, &next, asked_at);
+        self.record(keyset, change, next.seq);
         Ok(next)
+    }
+
+    /// Key events: what every change of a document is.
+    fn record(&self, keyset: &Keyset, change: &Change, seq: u64) {
+        let Some(trail) = &self.trail else { return };
+        trail.note(&Event {
+            reason: Some(change.word()),
+            message: Some(change.name()),
+            keyset: Some(&keyset.name),
+            key_id: change.key().map(KeyId::as_str),
+            document_seq: Some(seq),
+            ..Event::new(clock::now(), audit::Action::KeyChange, Outcome::Success)
+        });
     }
 
     pub(super) fn tell_signer(&self, keyset: &Keyset, document: &Arc<Document>, asked_at: BootTime) {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::api::admin::ReloadRequest;
 use crate::api::callers::Callers;
+use crate::audit::Trail;
 use crate::clock;
 use crate::conditions::{Conditions, Finding};
 use crate::config::{self, Config, review};
@@ -33,6 +34,7 @@ pub(super) struct Reloader<'a> {
     pub(super) poke: Option<Arc<Rotator>>,
     pub(super) signers: Arc<BTreeMap<String, Arc<Signer>>>,
     pub(super) metrics: SignMetrics,
+    pub(super) trail: Option<Arc<Trail>>,
 }
 
 /// What a review of the configuration warns of.
@@ -86,7 +88,13 @@ impl Reloader<'_> {
         loop {
             let reply = tokio::select! {
                 Some(reply) = requests.recv() => Some(reply),
-                _ = hangups.recv() => None,
+                _ = hangups.recv() => {
+                    // As logrotate says that a file was moved away.
+                    if let Some(trail) = &self.trail {
+                        trail.reopen();
+                    }
+                    None
+                }
             };
             let result = self.reload(&mut config).await;
             self.report(&result, &metrics);

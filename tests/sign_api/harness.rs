@@ -13,6 +13,7 @@ use livekit_keyd::api::sign::SignApi;
 use livekit_keyd::api::socket::{BoundSocket, SocketPlace};
 use livekit_keyd::api::workers::Workers;
 use livekit_keyd::atomic_file::Owner;
+use livekit_keyd::audit::{Recorder, Suspicions};
 use livekit_keyd::clock::BootTime;
 use livekit_keyd::conditions::Conditions;
 use livekit_keyd::issuer::{IssuerMetrics, Issuers};
@@ -115,6 +116,10 @@ impl Harness {
             metrics: metrics.clone(),
             issuers: IssuerMetrics::register(&registry).expect("metrics"),
             max_session: Duration::from_secs(3600),
+            recorder: Recorder {
+                trail: None,
+                suspicions: Arc::new(Suspicions::register(&registry).expect("metrics")),
+            },
             replays: Default::default(),
         });
         let folder = tempfile::tempdir().expect("a folder");

@@ -31,6 +31,28 @@ impl Change {
         }
     }
 
+    /// What becomes of the key or the keyset: a stable word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Change::SetRules { .. } => "rules",
+            Change::Prove { .. } => "proven",
+            Change::Commit { .. } => "committed",
+            Change::Bound { .. } => "bounded",
+            Change::Retire { .. } => "retired",
+            Change::Create { .. } => "created",
+            Change::Abandon { .. } => "abandoned",
+            Change::Erase { .. } => "erased",
+            Change::Miss { .. } => "missed",
+            Change::Request(_) => "requested",
+            Change::Hold { .. } => "held",
+            Change::Resume => "resumed",
+            Change::Revoke { .. } => "compromised",
+            Change::Replace { .. } => "replaced",
+            Change::RevokeAll { .. } => "all-compromised",
+            Change::Restore { .. } => "restored",
+        }
+    }
+
     /// What it does, in a few words.
     pub fn name(&self) -> &'static str {
         match self {

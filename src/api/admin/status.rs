@@ -25,6 +25,7 @@ impl Admin {
                 .iter()
                 .map(|(name, signer)| self.keyset_status(name, signer, now))
                 .collect(),
+            audit: self.trail.as_ref().map(|trail| trail.status()),
             publications: self.publications(),
             nodes: self.nodes(),
             restarting: self.restarting(),

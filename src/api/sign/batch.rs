@@ -8,18 +8,20 @@ use super::SignApi;
 use super::mint::{Mint, Refusal};
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 
 /// What one result takes, nearly always.
 const USUAL_RESULT: usize = 700;
 
 impl SignApi {
-    pub(super) fn batch(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
+    pub(super) fn batch(&self, caller: &ResolvedCaller, record: &mut Record<'_>, body: &[u8]) -> Answer {
         let batch = BatchRequest::parse(body).map_err(Refusal::from);
         let opened = batch.and_then(|batch| Ok((batch, Mint::open(caller)?)));
         let (batch, mut mint) = match opened {
             Ok(opened) => opened,
             Err(refusal) => {
                 refusal.count(caller);
+                refusal.record(record);
                 return refusal.answer();
             }
         };
@@ -29,7 +31,7 @@ impl SignApi {
             if index > 0 {
                 out.push(b',');
             }
-            self.one_of_many(caller, &mut mint, index, request, &mut out);
+            self.one_of_many(caller, &mut mint, record, index, request, &mut out);
         }
         out.extend_from_slice(b"]}");
         answer::json(StatusCode::OK, out)
@@ -39,13 +41,15 @@ impl SignApi {
         &self,
         caller: &ResolvedCaller,
         mint: &mut Mint<'_>,
+        record: &mut Record<'_>,
         index: usize,
         request: Result<TokenRequest, Problem>,
         out: &mut Vec<u8>,
     ) {
-        let minted = request.map_err(Refusal::from).and_then(|request| mint.token(request, out));
+        let minted = request.map_err(Refusal::from).and_then(|request| mint.token(request, record, out));
         if let Err(refusal) = minted {
             refusal.count(caller);
+            refusal.record(record);
             let (status, kind, detail, pointer) = refusal.parts();
             let pointer = format!("/tokens/{index}{pointer}");
             out.extend_from_slice(&answer::problem_json(status, &kind, &detail, &pointer));

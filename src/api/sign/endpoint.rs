@@ -13,6 +13,7 @@ use super::SignApi;
 use super::sign_on::Denied;
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 
 #[derive(Serialize)]
 struct Granted<'a> {
@@ -22,7 +23,13 @@ struct Granted<'a> {
 }
 
 impl SignApi {
-    pub(super) async fn endpoint(&self, caller: &ResolvedCaller, head: &Parts, body: &[u8]) -> Answer {
+    pub(super) async fn endpoint(
+        &self,
+        caller: &ResolvedCaller,
+        record: Record<'_>,
+        head: &Parts,
+        body: &[u8],
+    ) -> Answer {
         let Some(bearer) = bearer(head) else {
             let detail = "send the user's own token as `Authorization: Bearer ...`, once";
             return challenge("Bearer", detail);
@@ -34,7 +41,7 @@ impl SignApi {
                 return answer::problem(status, &kind, &problem.detail, &problem.pointer);
             }
         };
-        let signed_on = self.sign_on(caller, bearer, asked, None, |minted| {
+        let signed_on = self.sign_on_recorded(caller, record, bearer, asked, |minted| {
             let granted = Granted { server_url: minted.server_url, participant_token: minted.token };
             serde_json::to_vec(&granted).unwrap_or_default()
         });

@@ -10,6 +10,7 @@ use super::mint::Refusal;
 use super::sign_on::Denied;
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 
 #[derive(Serialize)]
 struct Exchanged<'a> {
@@ -28,12 +29,12 @@ struct Failed<'a> {
 }
 
 impl SignApi {
-    pub(super) async fn exchange(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
+    pub(super) async fn exchange(&self, caller: &ResolvedCaller, record: Record<'_>, body: &[u8]) -> Answer {
         let Exchange { subject_token, asked } = match Exchange::parse(body) {
             Ok(exchange) => exchange,
             Err(error) => return failed(StatusCode::BAD_REQUEST, &error),
         };
-        let signed_on = self.sign_on(caller, &subject_token, asked, None, |minted| {
+        let signed_on = self.sign_on_recorded(caller, record, &subject_token, asked, |minted| {
             let exchanged = Exchanged {
                 access_token: minted.token,
                 issued_token_type: TOKEN_TYPE,
@@ -56,7 +57,9 @@ impl SignApi {
                 // A subject token that policy does not accept is an invalid request too (section 2.2.2).
                 let (status, code) = match refusal {
                     Refusal::Problem(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-                    Refusal::NoKey(_) | Refusal::TooMany(_) => (status, "temporarily_unavailable"),
+                    Refusal::NoKey(_) | Refusal::TooMany(_) | Refusal::Audit => {
+                        (status, "temporarily_unavailable")
+                    }
                     Refusal::Internal => (status, "server_error"),
                 };
                 refusal.with_retry_after(failed(status, &OAuthError::new(code, detail)))

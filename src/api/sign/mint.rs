@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
 use crate::api::limit::TooMany;
+use crate::audit::{Issued, Record};
 use crate::clock;
 use crate::metrics::Outcome;
 use crate::signer::{Keyring, NoKey, SigningKey};
@@ -38,6 +39,8 @@ pub(super) enum Refusal {
     TooMany(TooMany),
     /// Nothing to sign with.
     NoKey(NoKey),
+    /// The event could not be written down.
+    Audit,
     /// Our own fault.
     Internal,
 }
@@ -49,10 +52,21 @@ impl From<Problem> for Refusal {
 }
 
 impl Refusal {
+    /// Writes it down.
+    pub(super) fn record(&self, record: &mut Record<'_>) {
+        let (_, kind, detail, _) = self.parts();
+        let rule = match self {
+            Refusal::Problem(problem) if problem.kind == ProblemKind::Denied => Some(problem.rule),
+            Refusal::TooMany(_) => Some("rate"),
+            _ => None,
+        };
+        record.refused(&kind, rule, &detail);
+    }
+
     /// Counts it with its caller.
     pub(super) fn count(&self, caller: &ResolvedCaller) {
         caller.metrics.saw(match self {
-            Refusal::NoKey(_) | Refusal::Internal => Outcome::Unavailable,
+            Refusal::NoKey(_) | Refusal::Audit | Refusal::Internal => Outcome::Unavailable,
             Refusal::TooMany(_) => Outcome::RateLimited,
             Refusal::Problem(problem) => match problem.kind {
                 ProblemKind::Malformed => Outcome::Malformed,
@@ -95,6 +109,10 @@ impl Refusal {
             }
             Refusal::NoKey(why) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no-usable-key".to_owned(), why.to_string(), "")
+            }
+            Refusal::Audit => {
+                let detail = "no token is given out that the audit trail does not hold, and it cannot be written; the daemon's log says why".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, "audit-refused".to_owned(), detail, "")
             }
             Refusal::Internal => {
                 let detail = "the token could not be signed; the daemon's log says why".to_owned();
@@ -185,12 +203,22 @@ impl<'a> Mint<'a> {
     }
 
     /// Signs one token and writes the answer behind what is in `out`.
-    pub(super) fn token(&mut self, request: TokenRequest, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        serde_json::to_writer(out, &self.sign(request)?).map_err(internal)
+    pub(super) fn token(
+        &mut self,
+        request: TokenRequest,
+        record: &mut Record<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        serde_json::to_writer(out, &self.sign(request, record)?).map_err(internal)
     }
 
     /// Signs one token.
-    pub(super) fn sign(&mut self, request: TokenRequest) -> Result<Minted<'_>, Refusal> {
+    pub(super) fn sign(
+        &mut self,
+        request: TokenRequest,
+        record: &mut Record<'_>,
+    ) -> Result<Minted<'_>, Refusal> {
+        record.asked(&request);
         if let Some(limit) = &self.caller.limit {
             limit.take().map_err(Refusal::TooMany)?;
         }
@@ -217,6 +245,15 @@ impl<'a> Mint<'a> {
         let claims =
             Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
         sign(&claims, key, &mut self.claims, &mut self.token)?;
+        record.issued(&Issued {
+            token: &self.token,
+            at: now,
+            expires_at,
+            approved: &approved,
+            keyset: &keyring.document.keyset,
+            key_id: key.id.as_str(),
+            issuer,
+        });
         if let Some(by) = ttl.limited_by {
             self.caller.metrics.clamped(by);
         }

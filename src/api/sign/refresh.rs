@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
+use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::Asked;
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{Earlier, RefreshRequest};
@@ -18,11 +19,22 @@ use super::sign_on::{Denied, Renewed};
 use super::verify;
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 use crate::clock;
 
 impl SignApi {
-    pub(super) async fn refresh(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
-        match self.renew(caller, body).await {
+    pub(super) async fn refresh(&self, caller: &ResolvedCaller, record: Record<'_>, body: &[u8]) -> Answer {
+        let mut record = record.of(Action::TokenRefresh);
+        let mut renewed = self.renew(caller, &mut record, body).await;
+        if let Err(refusal) = &renewed {
+            refusal.record(&mut record);
+        }
+        if let Some(receipt) = record.hand_over()
+            && !receipt.lets_pass().await
+        {
+            renewed = Err(Refusal::Audit);
+        }
+        match renewed {
             Ok(body) => answer::json(StatusCode::CREATED, body),
             Err(refusal) => {
                 let (status, kind, detail, pointer) = refusal.parts();
@@ -31,7 +43,12 @@ impl SignApi {
         }
     }
 
-    async fn renew(&self, caller: &ResolvedCaller, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    async fn renew(
+        &self,
+        caller: &ResolvedCaller,
+        record: &mut Record<'_>,
+        body: &[u8],
+    ) -> Result<Vec<u8>, Refusal> {
         let counted = |refusal: Refusal| {
             refusal.count(caller);
             refusal
@@ -45,7 +62,7 @@ impl SignApi {
         if earlier.issued.issuer.is_empty() {
             let minted = earlier.request(request.ttl).map_err(Refusal::from).and_then(|request| {
                 let mut mint = Mint::open(caller)?.renewing(&earlier, ends, true);
-                serde_json::to_vec(&mint.sign(request)?).map_err(super::mint::internal)
+                serde_json::to_vec(&mint.sign(request, record)?).map_err(super::mint::internal)
             });
             return minted.map_err(counted);
         }
@@ -62,7 +79,7 @@ impl SignApi {
             room_config: earlier.room_config().cloned(),
         };
         let renewed = Renewed { earlier: &earlier, ends, ttl: request.ttl };
-        let signed = self.sign_on(caller, subject_token.trim(), asked, Some(renewed), |minted| {
+        let signed = self.sign_on(caller, record, subject_token.trim(), asked, Some(renewed), |minted| {
             serde_json::to_vec(minted).unwrap_or_default()
         });
         signed.await.map_err(|denied| match denied {

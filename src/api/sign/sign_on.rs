@@ -3,6 +3,7 @@
 //! The caller need only be known, and may use the issuer. What is signed follows
 //! from the issuer's rule and its profile, not from the caller's own rights.
 
+use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::{Asked, Refused, SubjectToken};
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{Earlier, RequestedTtl, TokenRequest};
@@ -11,6 +12,7 @@ use livekit_keyd_core::time::Time;
 use super::SignApi;
 use super::mint::{Mint, Minted, Refusal};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 
 /// Why nobody is signed on.
 pub(super) enum Denied {
@@ -45,9 +47,34 @@ impl Renewed<'_> {
 
 impl SignApi {
     /// Judges a subject token and signs what its issuer's rules give; `answer` makes the body of the answer of it.
+    pub(super) async fn sign_on_recorded(
+        &self,
+        caller: &ResolvedCaller,
+        record: Record<'_>,
+        subject_token: &str,
+        asked: Asked,
+        answer: impl FnOnce(&Minted<'_>) -> Vec<u8>,
+    ) -> Result<Vec<u8>, Denied> {
+        let mut record = record.of(Action::TokenExchange);
+        let signed = self.sign_on(caller, &mut record, subject_token, asked, None, answer).await;
+        match &signed {
+            Ok(_) => {}
+            Err(Denied::Token(why)) => record.refused(why.as_str(), None, &why.to_string()),
+            Err(Denied::Refusal(refusal)) => refusal.record(&mut record),
+        }
+        if let Some(receipt) = record.hand_over()
+            && !receipt.lets_pass().await
+        {
+            return Err(Denied::Refusal(Refusal::Audit));
+        }
+        signed
+    }
+
+    /// The same, whose events somebody else hands over.
     pub(super) async fn sign_on(
         &self,
         caller: &ResolvedCaller,
+        record: &mut Record<'_>,
         subject_token: &str,
         asked: Asked,
         renewed: Option<Renewed<'_>>,
@@ -92,7 +119,7 @@ impl SignApi {
             if let Some(renewed) = &renewed {
                 mint = mint.renewing(renewed.earlier, renewed.ends, false);
             }
-            Ok(answer(&mint.sign(request)?))
+            Ok(answer(&mint.sign(request, record)?))
         });
         minted.map_err(|refusal| refused(&acting, refusal))
     }

@@ -9,21 +9,24 @@ use super::SignApi;
 use super::mint::{Mint, Refusal};
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 
 /// What an answer takes, nearly always.
 const USUAL_ANSWER: usize = 1024;
 
 impl SignApi {
-    pub(super) fn tokens(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
+    pub(super) fn tokens(&self, caller: &ResolvedCaller, record: &mut Record<'_>, body: &[u8]) -> Answer {
         let began = Instant::now();
         let mut out = Vec::with_capacity(USUAL_ANSWER);
         let request = TokenRequest::parse(body);
-        let minted =
-            request.map_err(Refusal::from).and_then(|request| Mint::open(caller)?.token(request, &mut out));
+        let minted = request
+            .map_err(Refusal::from)
+            .and_then(|request| Mint::open(caller)?.token(request, record, &mut out));
         let answer = match minted {
             Ok(()) => answer::json(StatusCode::CREATED, out),
             Err(refusal) => {
                 refusal.count(caller);
+                refusal.record(record);
                 refusal.answer()
             }
         };

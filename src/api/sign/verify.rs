@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::SignApi;
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::{Record, Suspicion};
 use crate::clock;
 use crate::signer::Keyring;
 
@@ -32,7 +33,7 @@ struct Verdict {
 }
 
 impl SignApi {
-    pub(super) fn verify(&self, caller: &ResolvedCaller, body: &[u8]) -> Answer {
+    pub(super) fn verify(&self, caller: &ResolvedCaller, record: &mut Record<'_>, body: &[u8]) -> Answer {
         let question = match VerifyRequest::parse(body) {
             Ok(question) => question,
             Err(problem) => {
@@ -45,21 +46,27 @@ impl SignApi {
             let why = crate::signer::NoKey::NeverRead.to_string();
             return answer::problem(StatusCode::SERVICE_UNAVAILABLE, "no-usable-key", &why, "");
         };
-        let verdict = judge(keyring, question.token.trim());
+        let token = question.token.trim();
+        let (verdict, suspicion) = judge(keyring, token);
+        if let Some((suspicion, key_id)) = suspicion {
+            record.suspicious(suspicion, key_id.as_deref(), Some(token));
+        }
         let result = verdict.reason.unwrap_or("active");
         self.metrics.verified.with_label_values(&[result]).inc();
         answer::value(StatusCode::OK, &verdict)
     }
 }
 
-fn judge(keyring: &Keyring, token: &str) -> Verdict {
+/// The verdict, and what deserves a look with the key that the token names.
+fn judge(keyring: &Keyring, token: &str) -> (Verdict, Option<(Suspicion, Option<String>)>) {
     let token = match Unverified::parse(token) {
         Ok(token) => token,
-        Err(reason) => return refused(&[reason], None, None),
+        Err(reason) => return (refused(&[reason], None, None), None),
     };
     let now = clock::now();
     let signature = signature(keyring, &token);
     let reasons = token.reasons(signature, now);
+    let suspicion = suspicion(signature).map(|suspicion| (suspicion, token.key_id().map(str::to_owned)));
     // Whose key it is, is told only of a token that the key really made.
     let proven = matches!(signature, Signature::Good | Signature::Compromised | Signature::Retired);
     let key = token.key_id().map(KeyId::new).filter(|_| proven);
@@ -70,9 +77,20 @@ fn judge(keyring: &Keyring, token: &str) -> Verdict {
     });
     let key_id = key.map(|id| id.to_string());
     if !reasons.is_empty() {
-        return refused(&reasons, key_id, phase);
+        return (refused(&reasons, key_id, phase), suspicion);
     }
-    Verdict { active: true, claims: Some(token.claims), key_id, phase, reason: None, reasons: Vec::new() }
+    let claims = Some(token.claims);
+    (Verdict { active: true, claims, key_id, phase, reason: None, reasons: Vec::new() }, None)
+}
+
+fn suspicion(signature: Signature) -> Option<Suspicion> {
+    match signature {
+        Signature::Good | Signature::Unchecked => None,
+        Signature::Wrong => Some(Suspicion::WrongSignature),
+        Signature::UnknownKey => Some(Suspicion::UnknownKey),
+        Signature::Compromised => Some(Suspicion::CompromisedKey),
+        Signature::Retired => Some(Suspicion::RetiredKey),
+    }
 }
 
 fn refused(reasons: &[Reason], key_id: Option<String>, phase: Option<&'static str>) -> Verdict {

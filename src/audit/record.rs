@@ -1,0 +1,200 @@
+//! The events of one request on the signing socket: written where the request is answered, handed over at its end.
+
+use std::sync::Arc;
+
+use livekit_keyd_core::audit::{Action, Event, Hash, Outcome, Subject};
+use livekit_keyd_core::policy::Approved;
+use livekit_keyd_core::request::TokenRequest;
+use livekit_keyd_core::time::Time;
+use serde::Serialize;
+
+use super::suspicious::{Suspicion, Suspicions};
+use super::trail::{Receipt, Trail};
+use crate::clock;
+
+/// What an event takes, nearly always.
+const USUAL_EVENT: usize = 640;
+
+/// Longer names are refused anyway, and not repeated, in bytes.
+const LONGEST_ASKED: usize = 1024;
+
+/// Makes records of requests.
+#[derive(Clone)]
+pub struct Recorder {
+    /// The trail; `None` without an `[audit]`.
+    pub trail: Option<Arc<Trail>>,
+    /// What deserves a look is noticed with or without a trail.
+    pub suspicions: Arc<Suspicions>,
+}
+
+impl Recorder {
+    /// Of one request.
+    pub fn record<'a>(&'a self, caller: &'a str, by: Subject, request_id: Option<&'a str>) -> Record<'a> {
+        let lines = Vec::with_capacity(if self.trail.is_some() { USUAL_EVENT } else { 0 });
+        Record {
+            recorder: self,
+            caller,
+            by,
+            request_id,
+            action: Action::TokenIssue,
+            asked: Vec::new(),
+            lines,
+            events: 0,
+            tokens: 0,
+        }
+    }
+}
+
+/// The events of one request.
+pub struct Record<'a> {
+    recorder: &'a Recorder,
+    caller: &'a str,
+    by: Subject,
+    request_id: Option<&'a str>,
+    action: Action,
+    /// What was asked for, as JSON, in case that it is refused.
+    asked: Vec<u8>,
+    lines: Vec<u8>,
+    events: u64,
+    tokens: u64,
+}
+
+/// What a refusal repeats of its request.
+#[derive(Serialize)]
+struct Asked<'a> {
+    #[serde(rename = "livekit_keyd.profile", skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
+    #[serde(rename = "livekit_keyd.room", skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
+    #[serde(rename = "livekit_keyd.identity", skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a str>,
+}
+
+/// A token that was signed.
+pub struct Issued<'a> {
+    /// The token.
+    pub token: &'a str,
+    /// When it was signed.
+    pub at: Time,
+    /// When it expires.
+    pub expires_at: Time,
+    /// What policy let it be.
+    pub approved: &'a Approved,
+    /// The keyset.
+    pub keyset: &'a str,
+    /// The key.
+    pub key_id: &'a str,
+    /// The issuer that vouches for the user, or nothing.
+    pub issuer: &'a str,
+}
+
+impl<'a> Record<'a> {
+    /// What happens is of this kind.
+    #[must_use]
+    pub fn of(self, action: Action) -> Record<'a> {
+        Record { action, ..self }
+    }
+
+    /// Remembers what is asked for.
+    pub fn asked(&mut self, request: &TokenRequest) {
+        self.asked.clear();
+        if self.recorder.trail.is_none() {
+            return;
+        }
+        let short = |text: &'_ str| text.len() <= LONGEST_ASKED;
+        let asked = Asked {
+            profile: request.profile.as_deref().filter(|text| short(text)),
+            room: request.room.as_deref().filter(|text| short(text)),
+            identity: request.identity.as_deref().filter(|text| short(text)),
+        };
+        if serde_json::to_writer(&mut self.asked, &asked).is_err() {
+            self.asked.clear();
+        }
+    }
+
+    /// A token was signed.
+    pub fn issued(&mut self, issued: &Issued<'_>) {
+        self.tokens += 1;
+        if self.recorder.trail.is_none() {
+            return;
+        }
+        let Issued { token, at, expires_at, approved, keyset, key_id, issuer } = issued;
+        let some = |text: &'_ str| !text.is_empty();
+        let grants = approved.grants.granted();
+        self.event(&Event {
+            keyset: Some(keyset),
+            key_id: Some(key_id),
+            profile: Some(approved.profile.as_str()).filter(|text| some(text)),
+            issuer: Some(*issuer).filter(|text| some(text)),
+            room: Some(approved.grants.video.room.as_str()).filter(|text| some(text)),
+            identity: Some(approved.participant.identity.as_str()).filter(|text| some(text)),
+            grants: &grants,
+            token: Some(Hash::of(token.as_bytes())),
+            expires_at: Some(*expires_at),
+            ..Event::new(*at, self.action, Outcome::Success)
+        });
+    }
+
+    /// No token was signed. `rule` is policy's, if it was policy.
+    pub fn refused(&mut self, kind: &str, rule: Option<&str>, detail: &str) {
+        if let Some(rule) = rule {
+            let noticed = self.recorder.suspicions.denied(self.caller, rule);
+            for suspicion in noticed {
+                self.suspicious(suspicion, None, None);
+            }
+        }
+        if self.recorder.trail.is_none() {
+            return;
+        }
+        self.event(&Event {
+            reason: Some(kind),
+            rule,
+            message: Some(detail),
+            ..Event::new(clock::now(), self.action, Outcome::Failure)
+        });
+        if self.asked.len() > 2 {
+            // The object goes on with what was asked for.
+            self.lines.truncate(self.lines.len() - 2);
+            self.lines.push(b',');
+            self.lines.extend_from_slice(&self.asked[1..]);
+            self.lines.push(b'\n');
+        }
+    }
+
+    /// Something deserves a look.
+    pub fn suspicious(&mut self, suspicion: Suspicion, key_id: Option<&str>, token: Option<&str>) {
+        self.recorder.suspicions.notice(suspicion, self.caller, self.by);
+        if self.recorder.trail.is_some() {
+            self.event(&Event {
+                kind: livekit_keyd_core::audit::Kind::Alert,
+                reason: Some(suspicion.as_str()),
+                key_id,
+                token: token.map(|token| Hash::of(token.as_bytes())),
+                ..Event::new(clock::now(), Action::Suspicious, Outcome::Failure)
+            });
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        let caller = Some(self.caller).filter(|caller| !caller.is_empty());
+        let event = Event { caller, request_id: self.request_id, ..event.clone() };
+        event.by(self.by).write(&mut self.lines);
+        self.lines.push(b'\n');
+        self.events += 1;
+    }
+
+    /// Hands all over as one group. Only who gives out a token must wait for the receipt.
+    pub fn hand_over(&mut self) -> Option<Receipt> {
+        let (lines, events, tokens) = (
+            std::mem::take(&mut self.lines),
+            std::mem::take(&mut self.events),
+            std::mem::take(&mut self.tokens),
+        );
+        let trail = self.recorder.trail.as_ref().filter(|_| events > 0)?;
+        if tokens > 0 {
+            return Some(trail.hand_over(lines, events));
+        }
+        trail.send(lines, events, None);
+        None
+    }
+}

@@ -79,9 +79,10 @@ fn a_rotator_and_a_signer_live_on_what_is_printed_for_them() {
 }
 
 /// Who may do what: each name may do what is listed, and of all that is listed nothing else.
-const CALLS: [(&str, &str, &[&str]); 35] = [
+const CALLS: [(&str, &str, &[&str]); 36] = [
     ("GET", "auth/token/lookup-self", &["signer", "rotator"]),
     ("POST", "auth/token/renew-self", &["signer", "rotator"]),
+    ("POST", "sys/capabilities-self", &["signer", "rotator"]),
     ("GET", "secret/data/livekit/apps", &["signer", "rotator"]),
     ("POST", "secret/data/livekit/apps", &["rotator"]),
     ("DELETE", "secret/data/livekit/apps", &[]),
@@ -123,7 +124,7 @@ fn each_call_beyond_a_policy_is_refused() {
     bao.succeed("POST", "sys/auth/approle", &json!({"type": "approle"}));
     let folder = tempfile::tempdir().expect("a folder");
     policies::put(&bao, folder.path(), &config("rotator", &address(&bao), LOGIN), &[], &json!({}));
-    let value = json!({"data": {"n": 1}, "versions": [9]});
+    let value = json!({"data": {"n": 1}, "versions": [9], "paths": ["secret/data/livekit/apps"]});
     for path in ["apps", "apps/standby/one", "apps/client", "deployment/nodes", "deployment/rollout", "other"]
     {
         bao.succeed("POST", &format!("secret/data/livekit/{path}"), &value);

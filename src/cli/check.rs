@@ -1,4 +1,7 @@
 //! `check`: every mistake in a configuration, before a daemon has to find it, and what deserves a thought.
+//! With `--online` also what only the store, the nodes and the publishers can tell.
+
+mod online;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,12 +15,15 @@ use crate::config::{Config, ConfigErrors};
 /// What `check` can be told.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Exit code 2 says that there are mistakes; each is told with its line and remedy. Warnings of the review end with 0, or with 3 under --strict."
+    after_help = "Exit code 2 says that there are mistakes; each is told with its line and remedy. With --online, 1 says that something failed. Warnings end with 0, or with 3 under --strict."
 )]
 pub struct Options {
-    /// End with 3 if the review has warnings
+    /// End with 3 if there are warnings
     #[arg(long)]
     pub strict: bool,
+    /// Try login, permissions, documents, publishers, nodes and clocks too, as this user and changing nothing
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// Runs the command.
@@ -34,13 +40,22 @@ pub fn run(context: &Context, options: Options) -> Result<Exit, Failure> {
     let config =
         loaded.map_err(|errors| Failure::misuse(format!("the configuration has mistakes\n{errors}")))?;
     let findings = review::review(&config);
-    print(&if context.globals.json {
-        format!("{}\n", reviewed(&findings))
-    } else {
-        format!("{}: no mistakes\n{}", path.display(), page(&findings, &context.screen))
-    })?;
-    let warned = findings.iter().any(|finding| finding.verdict == Verdict::Warn);
-    Ok(if warned && options.strict { Exit::Degraded } else { Exit::Fine })
+    let json = context.globals.json;
+    if !json {
+        print(&format!("{}: no mistakes\n{}", path.display(), page(&findings, &context.screen)))?;
+    }
+    let tried = if options.online { online::run(context, &config)? } else { Vec::new() };
+    if json {
+        print(&format!("{}\n", reviewed(&findings, options.online.then_some(&tried))))?;
+    }
+    let failed = tried.iter().any(|tried| tried.result == online::Tried::Fail);
+    let warned = findings.iter().any(|finding| finding.verdict == Verdict::Warn)
+        || tried.iter().any(|tried| tried.result == online::Tried::Warn);
+    Ok(match (failed, warned && options.strict) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Degraded,
+        (false, false) => Exit::Fine,
+    })
 }
 
 /// The review, a line and a reason for each look.
@@ -69,12 +84,17 @@ fn mistakes(errors: &ConfigErrors) -> Value {
     json!({ "valid": false, "problems": errors.problems().iter().map(problem).collect::<Vec<_>>() })
 }
 
-fn reviewed(findings: &[Finding]) -> Value {
+fn reviewed(findings: &[Finding], tried: Option<&Vec<online::Outcome>>) -> Value {
     let finding = |finding: &Finding| {
         let verdict = if finding.verdict == Verdict::Pass { "pass" } else { "warn" };
         json!({ "verdict": verdict, "what": finding.what, "why": finding.why })
     };
-    json!({ "valid": true, "problems": [], "review": findings.iter().map(finding).collect::<Vec<_>>() })
+    let review: Vec<_> = findings.iter().map(finding).collect();
+    let mut all = json!({ "valid": true, "problems": [], "review": review });
+    if let Some(tried) = tried {
+        all["online"] = tried.iter().map(online::Outcome::json).collect();
+    }
+    all
 }
 
 #[cfg(test)]
@@ -89,6 +109,6 @@ mod tests {
         ];
         let told = page(&findings, &Screen::PLAIN);
         assert_eq!(told, "  pass algorithm\n       HS256 alone\n  warn storage\n       files, unencrypted\n");
-        assert_eq!(reviewed(&findings)["review"][1]["verdict"], "warn");
+        assert_eq!(reviewed(&findings, None)["review"][1]["verdict"], "warn");
     }
 }

@@ -1,6 +1,6 @@
 //! `vault-policy`: what Vault must allow, and not a call more.
 
-mod policies;
+pub(super) mod policies;
 mod roles;
 
 use clap::Args;

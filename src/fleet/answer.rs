@@ -57,7 +57,7 @@ fn contains(body: &[u8], part: &str) -> bool {
 
 /// By how much the clock behind a `Date` header differs at least. The header has whole seconds, and the answer may
 /// have been written at any moment since the question was sent.
-pub(super) fn clock_difference(date: &str, sent: Time, round_trip: Duration) -> Option<Duration> {
+pub(crate) fn clock_difference(date: &str, sent: Time, round_trip: Duration) -> Option<Duration> {
     let date = httpdate::parse_http_date(date).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let date = Time::from_millis(i64::try_from(date.as_millis()).ok()?);
     let ahead = date.since(sent + round_trip);

@@ -27,6 +27,7 @@ use livekit_keyd_core::secret::Secret;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+pub(crate) use answer::clock_difference;
 pub use metrics::FleetMetrics;
 pub use source::{DnsName, Endpoint, Source};
 
@@ -165,6 +166,18 @@ impl Watcher {
     /// What the nodes said, by address; and the names that give no addresses, with why.
     pub fn seen(&self) -> (BTreeMap<String, Node>, BTreeMap<String, String>) {
         self.lock().told()
+    }
+
+    /// Waits until every name was looked up and every node has said something to every key or is in trouble.
+    pub async fn settled(&self) {
+        const LOOK: Duration = Duration::from_millis(20);
+        loop {
+            let keys = Arc::clone(&self.orders.borrow().keys);
+            if self.lock().is_settled(&keys) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Begins to ask nodes that are new, and drops those that are gone.

@@ -46,6 +46,12 @@ impl Record {
         self.answers.get(id).map(|said| said.verdict)
     }
 
+    /// Whether it has said something to each of the keys, or was silent.
+    pub(super) fn is_settled<'a>(&self, mut keys: impl Iterator<Item = &'a KeyId>) -> bool {
+        self.silent_at.is_some()
+            || (self.answering_since.is_some() && keys.all(|id| self.answers.contains_key(id)))
+    }
+
     /// It answers, whatever it says.
     pub(super) fn answers(&mut self, clock_difference: Option<Duration>) {
         self.trouble = None;

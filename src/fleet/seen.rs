@@ -12,6 +12,9 @@ use super::record::Record;
 use super::source::Source;
 use super::{FleetSettings, Keys};
 
+/// Why a name gives no addresses that nobody has looked up.
+const NOT_YET: &str = "it has not been looked up yet";
+
 /// The nodes, and the names that give none.
 pub(super) struct Seen {
     records: BTreeMap<String, Record>,
@@ -31,7 +34,7 @@ impl Seen {
             let name = source.as_str().to_owned();
             match source {
                 Source::Node(_) => drop(records.insert(name, Record::new())),
-                Source::Name(_) => drop(unresolved.insert(name, "it has not been looked up yet".to_owned())),
+                Source::Name(_) => drop(unresolved.insert(name, NOT_YET.to_owned())),
             }
         }
         Seen { records, unresolved, doubted_for: settings.doubted_for(), metrics }
@@ -42,6 +45,12 @@ impl Seen {
         let node = |record: &Record| record.node(now, self.doubted_for);
         let nodes = self.records.iter().map(|(address, record)| (address.clone(), node(record)));
         (nodes.collect(), self.unresolved.clone())
+    }
+
+    /// Whether all names were looked up, and each node has said something to each key or given no answer.
+    pub(super) fn is_settled(&self, keys: &Keys) -> bool {
+        let looked_up = self.unresolved.values().all(|why| why != NOT_YET);
+        looked_up && self.records.values().all(|record| record.is_settled(keys.keys()))
     }
 
     /// These are the nodes from now on.

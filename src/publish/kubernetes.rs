@@ -7,6 +7,7 @@
 
 mod cluster;
 mod progress;
+mod rights;
 mod secret;
 mod workload;
 
@@ -64,6 +65,19 @@ impl KubernetesSecret {
     /// Its name in status, logs and metrics.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What would keep it from being published and its workload from being restarted, by the cluster's own word:
+    /// nothing is changed. A part of a sentence each.
+    ///
+    /// # Errors
+    /// Why the cluster does not say it.
+    pub async fn hindrances(&self) -> Result<Vec<String>, PublishError> {
+        let mut hindrances = self.entry.missing_rights(&self.cluster).await?;
+        if let Some(restarts) = &self.restarts {
+            hindrances.extend(restarts.hindrances(&self.cluster).await?);
+        }
+        Ok(hindrances)
     }
 
     /// What it can restart.

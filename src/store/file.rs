@@ -44,6 +44,16 @@ impl FileStore {
         Ok(store)
     }
 
+    /// A folder as it is: it is not made, and nothing is tidied up.
+    ///
+    /// # Errors
+    /// It is not there, belongs to somebody else, or others can read it.
+    pub fn existing(folder: &Path) -> Result<FileStore, StoreError> {
+        let store = FileStore { folder: Arc::new(folder.to_owned()), lock: Lock::of(folder) };
+        store.check_access()?;
+        Ok(store)
+    }
+
     fn check_access(&self) -> Result<(), StoreError> {
         let shown = self.folder.display();
         let metadata = fs::metadata(&*self.folder).map_err(|error| self.failed("open", "", &error))?;

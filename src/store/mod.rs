@@ -215,6 +215,35 @@ impl Store {
         }
     }
 
+    /// Whether there is a login, waiting a little for the first one. A folder of files needs none.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn log_in(&self) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::File(_) => Ok(()),
+            Backend::Vault(store) => store.log_in().await,
+        }
+    }
+
+    /// What this login may do at paths as Vault's policies have them; nothing is known of a folder of files.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn capabilities(&self, paths: &[String]) -> Result<vault::Capabilities, StoreError> {
+        let Backend::Vault(store) = &self.backend else { return Ok(vault::Capabilities::new()) };
+        let began = Instant::now();
+        self.watched("capabilities", began, store.capabilities(paths).await)
+    }
+
+    /// The time by the clock of the server, as it writes it in the header `Date`, if there is one that says it.
+    pub async fn date(&self) -> Option<String> {
+        match &self.backend {
+            Backend::File(_) => None,
+            Backend::Vault(store) => store.date().await,
+        }
+    }
+
     fn watched<T>(&self, op: &str, began: Instant, result: Result<T, StoreError>) -> Result<T, StoreError> {
         self.health.saw(op, began, &result);
         result

@@ -5,6 +5,7 @@
 //! reach the operator.
 
 mod backoff;
+mod capabilities;
 mod client;
 mod config;
 mod credential;
@@ -22,6 +23,7 @@ use vaultrs::api::{self, kv2::requests};
 use vaultrs::error::ClientError;
 use vaultrs::{client::VaultClient, kv2};
 
+pub use capabilities::Capabilities;
 pub use config::{VaultAuth, VaultConfig};
 pub use login::LoginFailure;
 pub use session::{Changes, SessionStatus};
@@ -65,6 +67,19 @@ impl VaultStore {
     /// Tells when [`VaultStore::session`] may say something else.
     pub fn session_changes(&self) -> Changes {
         self.session.changes()
+    }
+
+    pub(super) async fn log_in(&self) -> Result<(), StoreError> {
+        self.session.client().await.map(drop)
+    }
+
+    /// Of any answer, over a connection of its own.
+    pub(super) async fn date(&self) -> Option<String> {
+        let identity = match &self.config.auth {
+            VaultAuth::Cert { certificate, key, .. } => credential::identity(certificate, key).await.ok(),
+            _ => None,
+        };
+        client::Transport::new(&self.config, identity).ok()?.date().await
     }
 
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, StoreError> {

@@ -41,6 +41,32 @@ fn without_rights_it_says_which() {
 }
 
 #[test]
+fn what_it_may_not_do_is_known_before_it_is_tried() {
+    let workload = || "statefulset/livekit".parse().expect("a workload");
+    let place = Place::with(&least("statefulset"));
+    place.publisher();
+    let restarter = place.secret().restarting(workload(), None, PATIENCE);
+    let missing = run(restarter.hindrances()).expect("the cluster says it");
+    assert!(missing.len() == 1 && missing[0].contains("no such workload"), "{missing:?}");
+    place.create_workload("statefulsets", &json!({}));
+    assert_eq!(run(restarter.hindrances()).expect("the cluster says it"), Vec::<String>::new());
+
+    let reader = Place::with(&json!([
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["keys"], "verbs": ["get"]},
+    ]));
+    reader.publisher();
+    let restarter = reader.secret().restarting(workload(), None, PATIENCE);
+    let namespace = &reader.namespace;
+    assert_eq!(
+        run(restarter.hindrances()).expect("the cluster says it"),
+        ["patch secrets", "create secrets", "get statefulsets", "patch statefulsets"].map(|right| {
+            let name = if right.ends_with("secrets") { "keys" } else { "livekit" };
+            format!("its account may not {right} {namespace}/{name}")
+        })
+    );
+}
+
+#[test]
 fn outside_of_a_pod_a_kubeconfig_is_asked_for() {
     if again::told("OUTSIDE").is_none() {
         let test = "access::outside_of_a_pod_a_kubeconfig_is_asked_for";

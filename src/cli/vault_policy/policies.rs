@@ -3,23 +3,23 @@
 use crate::config::{Config, KeysetConfig, PublisherConfig};
 
 /// A policy, and for whom.
-pub(super) struct Policy {
-    pub(super) name: String,
+pub(in crate::cli) struct Policy {
+    pub(in crate::cli) name: String,
     /// In a sentence.
-    pub(super) whom: String,
-    grants: Vec<Grant>,
+    pub(in crate::cli) whom: String,
+    pub(in crate::cli) grants: Vec<Grant>,
 }
 
 /// What may be done at a path.
-struct Grant {
+pub(in crate::cli) struct Grant {
     why: &'static str,
-    path: String,
-    capabilities: &'static [&'static str],
+    pub(in crate::cli) path: String,
+    pub(in crate::cli) capabilities: &'static [&'static str],
 }
 
 impl Policy {
     /// In Vault's language.
-    pub(super) fn rules(&self) -> String {
+    pub(in crate::cli) fn rules(&self) -> String {
         let grant = |Grant { why, path, capabilities }: &Grant| {
             let capabilities: Vec<String> = capabilities.iter().map(|word| format!("\"{word}\"")).collect();
             format!("# {why}\npath \"{path}\" {{\n  capabilities = [{}]\n}}\n", capabilities.join(", "))
@@ -29,47 +29,54 @@ impl Policy {
 }
 
 /// All that a configuration calls for.
-pub(super) fn all(config: &Config, mount: &str, prefix: &str) -> Vec<Policy> {
+pub(in crate::cli) fn all(config: &Config, mount: &str, prefix: &str) -> Vec<Policy> {
     let keysets = config.keysets.iter().map(|config| config.keyset.path.as_str());
     let kv = Kv { mount };
     let mut signer = own_token();
-    signer.extend(keysets.clone().map(|path| kv.readable(path, "the document")));
+    signer.extend(keysets.map(|path| kv.readable(path, "the document")));
     let mut policies =
         vec![Policy { name: format!("{prefix}-signer"), whom: "signers".to_owned(), grants: signer }];
     if !config.role.rotates() {
         return policies;
     }
     let deployment = config.livekit.path.as_str();
-    let mut rotator = own_token();
-    for path in keysets {
-        rotator.extend(kv.kept(path, "the document"));
-        rotator.extend(kv.standby(path));
-    }
-    let with_client = || config.keysets.iter().filter(|keyset| keyset.client.is_some());
-    for KeysetConfig { keyset, .. } in with_client() {
-        rotator.extend(kv.kept(&keyset.client_path(), "what dependents read"));
-    }
-    rotator.extend(kv.kept(&format!("{deployment}/nodes"), "what LiveKit's nodes read"));
-    for publisher in &config.publish {
-        if let PublisherConfig::Command(command) = publisher {
-            let path = format!("{deployment}/published/{}", command.name);
-            rotator.extend(kv.kept(&path, "what a command has published"));
-        }
-    }
-    rotator.push(kv.writable(&format!("{deployment}/rollout"), "who restarts nodes"));
-    policies.push(Policy { name: format!("{prefix}-rotator"), whom: "rotators".to_owned(), grants: rotator });
+    let grants = rotators(config, mount);
+    policies.push(Policy { name: format!("{prefix}-rotator"), whom: "rotators".to_owned(), grants });
     let nodes = kv.readable(&format!("{deployment}/nodes"), "the key file");
     policies.push(Policy {
         name: format!("{prefix}-nodes"),
         whom: "whatever gives LiveKit's nodes their key file".to_owned(),
         grants: vec![nodes],
     });
-    policies.extend(with_client().map(|KeysetConfig { keyset, .. }| Policy {
+    let with_client = config.keysets.iter().filter(|keyset| keyset.client.is_some());
+    policies.extend(with_client.map(|KeysetConfig { keyset, .. }| Policy {
         name: format!("{prefix}-client-{}", keyset.name),
         whom: format!("dependents that read the newest key of keyset `{}`", keyset.name),
         grants: vec![kv.readable(&keyset.client_path(), "the key")],
     }));
     policies
+}
+
+/// What a rotator of these keysets may do, whatever the role that the configuration is for.
+pub(in crate::cli) fn rotators(config: &Config, mount: &str) -> Vec<Grant> {
+    let (kv, deployment) = (Kv { mount }, config.livekit.path.as_str());
+    let mut grants = own_token();
+    for KeysetConfig { keyset, client, .. } in &config.keysets {
+        grants.extend(kv.kept(&keyset.path, "the document"));
+        grants.extend(kv.standby(&keyset.path));
+        if client.is_some() {
+            grants.extend(kv.kept(&keyset.client_path(), "what dependents read"));
+        }
+    }
+    grants.extend(kv.kept(&format!("{deployment}/nodes"), "what LiveKit's nodes read"));
+    for publisher in &config.publish {
+        if let PublisherConfig::Command(command) = publisher {
+            let path = format!("{deployment}/published/{}", command.name);
+            grants.extend(kv.kept(&path, "what a command has published"));
+        }
+    }
+    grants.push(kv.writable(&format!("{deployment}/rollout"), "who restarts nodes"));
+    grants
 }
 
 /// Said rather than left to the policy `default`, which allows much more.
@@ -83,6 +90,11 @@ fn own_token() -> Vec<Grant> {
         Grant {
             why: "to keep its own token alive",
             path: "auth/token/renew-self".to_owned(),
+            capabilities: &["update"],
+        },
+        Grant {
+            why: "to be told what it may do: for `check --online`",
+            path: "sys/capabilities-self".to_owned(),
             capabilities: &["update"],
         },
     ]

@@ -12,6 +12,7 @@ use kube::core::Status;
 use livekit_keyd_core::plan::Publication;
 
 use super::cluster::{CallError, Cluster, words};
+use super::rights::Object;
 use crate::publish::{PublishError, yaml};
 use crate::random;
 
@@ -63,6 +64,13 @@ impl SecretEntry {
         } else {
             Err(PublishError::Changed)
         }
+    }
+
+    pub(super) async fn missing_rights(&self, cluster: &Cluster) -> Result<Vec<String>, PublishError> {
+        let SecretEntry { namespace, name, .. } = self;
+        Object { group: "", resource: "secrets", namespace, name }
+            .missing(cluster, &["patch", "create"])
+            .await
     }
 
     /// The version that was written.

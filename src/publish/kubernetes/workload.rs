@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::cluster::{CallError, Cluster, words};
 use super::progress::{Progress, Told};
+use super::rights::Object;
 use super::secret::MANAGER;
 use crate::publish::PublishError;
 use crate::random;
@@ -36,6 +37,16 @@ pub struct Workload {
 enum Kind {
     StatefulSet,
     Deployment,
+}
+
+impl Kind {
+    /// Of one, and of all of them.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::StatefulSet => ("StatefulSet", "statefulsets"),
+            Kind::Deployment => ("Deployment", "deployments"),
+        }
+    }
 }
 
 impl FromStr for Workload {
@@ -102,6 +113,21 @@ impl Restarts {
         }
     }
 
+    /// What would keep it from being restarted, a part of a sentence each.
+    pub(super) async fn hindrances(&self, cluster: &Cluster) -> Result<Vec<String>, PublishError> {
+        let (_, resource) = self.workload.kind.names();
+        let (namespace, name) = (&self.namespace, &self.workload.name);
+        let object = Object { group: "apps", resource, namespace, name };
+        let mut hindrances = object.missing(cluster, &["get", "patch"]).await?;
+        if hindrances.is_empty() {
+            let progress = self.progress(cluster).await?;
+            if !matches!(progress, Progress::Done | Progress::Rolling { .. }) {
+                hindrances.push(format!("{} cannot be restarted: {progress}", self.workload));
+            }
+        }
+        Ok(hindrances)
+    }
+
     /// How far its controller has come.
     async fn progress(&self, cluster: &Cluster) -> Result<Progress, PublishError> {
         let Some(object) = self.get(cluster).await? else { return Ok(Progress::Missing) };
@@ -159,10 +185,7 @@ impl Restarts {
     }
 
     fn api(&self, client: kube::Client) -> Api<DynamicObject> {
-        let (kind, plural) = match self.workload.kind {
-            Kind::StatefulSet => ("StatefulSet", "statefulsets"),
-            Kind::Deployment => ("Deployment", "deployments"),
-        };
+        let (kind, plural) = self.workload.kind.names();
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("apps", "v1", kind), plural);
         Api::namespaced_with(client, &self.namespace, &resource)
     }

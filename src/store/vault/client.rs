@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::DATE;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Url};
 use rustify::clients::reqwest::Client as HttpClient;
@@ -88,6 +89,12 @@ impl Transport {
             refused(format!("no client for Vault could be made: {cause}"))
         })?;
         Ok(Transport { http, base, namespace: config.namespace.clone() })
+    }
+
+    /// What the header `Date` of an answer says, whatever the answer is.
+    pub(super) async fn date(&self) -> Option<String> {
+        let answer = self.http.get(self.base.join("/v1/sys/health").ok()?).send().await.ok()?;
+        Some(answer.headers().get(DATE)?.to_str().ok()?.to_owned())
     }
 
     /// A client with a token, or without one for a login.

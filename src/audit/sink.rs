@@ -58,15 +58,12 @@ impl FileSink {
             let sink = FileSink { path: path.to_owned(), file, length: None, needs_break: false };
             return Ok(Opened { sink: Sink::File(sink), chain: Chain::default(), torn: None });
         }
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => {
-                return Err(format!(
-                    "the audit trail {} is being written by another process: give each its own path",
-                    path.display()
-                ));
-            }
-            // A file system without locks has nobody else's either.
-            Ok(()) | Err(_) => {}
+        // A file system without locks has nobody else's either.
+        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(format!(
+                "the audit trail {} is being written by another process: give each its own path",
+                path.display()
+            ));
         }
         let end = tail::read(&file).map_err(failed)?;
         let length = Some(file.metadata().map_err(failed)?.len());

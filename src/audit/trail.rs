@@ -11,7 +11,7 @@ use prometheus::Registry;
 use tokio::sync::oneshot;
 
 use super::metrics::AuditMetrics;
-use super::writer::{Job, Settings, Writer};
+use super::writer::{Batch, Job, Settings, Writer};
 use crate::conditions::{Conditions, Finding};
 
 /// How long a stop waits for the last events.
@@ -101,7 +101,7 @@ impl Trail {
 
     /// Hands over what nobody waits for.
     pub(super) fn send(&self, events: Vec<u8>, count: u64, done: Option<oneshot::Sender<bool>>) -> bool {
-        match self.queue.try_send(Job::Write { events, count, done }) {
+        match self.queue.try_send(Job::Write(Batch { events, count, done })) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.shared.metrics.overflowed.inc_by(count);

@@ -53,10 +53,20 @@ pub struct Settings {
     pub fsync: Fsync,
 }
 
+/// Events that are written together or not at all.
+pub(super) struct Batch {
+    /// Each a JSON object that ends with a line break.
+    pub(super) events: Vec<u8>,
+    /// How many.
+    pub(super) count: u64,
+    /// Whom to tell whether they were written.
+    pub(super) done: Option<oneshot::Sender<bool>>,
+}
+
 /// What comes through the queue.
 pub(super) enum Job {
-    /// Events, each a JSON object that ends with a line break; and whom to tell whether they were written.
-    Write { events: Vec<u8>, count: u64, done: Option<oneshot::Sender<bool>> },
+    /// To write events.
+    Write(Batch),
     /// The file was moved away: begin a new one.
     Reopen,
     /// Nothing more will come.
@@ -110,14 +120,14 @@ impl Writer {
                 None => queue.recv_timeout(self.until_due()),
             };
             match job {
-                Ok(Job::Write { events, count, done }) => {
-                    let mut group = vec![(events, count, done)];
-                    let mut bytes = group[0].0.len();
+                Ok(Job::Write(first)) => {
+                    let mut bytes = first.events.len();
+                    let mut group = vec![first];
                     while bytes < LARGEST_GROUP {
                         match queue.try_recv() {
-                            Ok(Job::Write { events, count, done }) => {
-                                bytes += events.len();
-                                group.push((events, count, done));
+                            Ok(Job::Write(batch)) => {
+                                bytes += batch.events.len();
+                                group.push(batch);
                             }
                             Ok(other) => {
                                 next = Some(other);
@@ -167,12 +177,12 @@ impl Writer {
     }
 
     /// Writes all or none, and tells who waits.
-    fn write(&mut self, group: Vec<(Vec<u8>, u64, Option<oneshot::Sender<bool>>)>) {
+    fn write(&mut self, group: Vec<Batch>) {
         let result = self.commit(&group);
-        let count = group.iter().map(|(_, count, _)| count).sum();
+        let count = group.iter().map(|batch| batch.count).sum();
         self.shared.committed(result, count, self.chain);
         let ok = self.shared.is_well();
-        for done in group.into_iter().filter_map(|(_, _, done)| done) {
+        for done in group.into_iter().filter_map(|batch| batch.done) {
             // Whoever asked may have given up waiting.
             let _ = done.send(ok);
         }
@@ -181,7 +191,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, group: &[(Vec<u8>, u64, Option<oneshot::Sender<bool>>)]) -> Result<(), String> {
+    fn commit(&mut self, group: &[Batch]) -> Result<(), String> {
         if self.sink.is_none() {
             self.reopen(false)?;
         }
@@ -190,7 +200,7 @@ impl Writer {
         if let Some(event) = &self.preface {
             chain.seal(event, &mut self.lines);
         }
-        for event in group.iter().flat_map(|(events, ..)| events.split(|byte| *byte == b'\n')) {
+        for event in group.iter().flat_map(|batch| batch.events.split(|byte| *byte == b'\n')) {
             if !event.is_empty() {
                 chain.seal(event, &mut self.lines);
             }

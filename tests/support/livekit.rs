@@ -15,7 +15,7 @@ use super::{cache, port};
 /// A livekit-server that gets SIGTERM within about 90 ms of its first answer never exits.
 const SETTLED: Duration = Duration::from_millis(150);
 
-/// One node, alone, without Redis.
+/// One node; alone, unless its configuration names a Redis.
 pub(crate) struct LiveKit {
     folder: TempDir,
     port: u16,
@@ -73,6 +73,12 @@ impl LiveKit {
     pub(crate) fn stop(&mut self) {
         thread::sleep(SETTLED.saturating_sub(self.answered.elapsed()));
         self.server.terminate();
+    }
+
+    /// Stops it; one that is held up, as by joined rooms, is killed after `grace`.
+    pub(crate) fn stop_within(&mut self, grace: Duration) {
+        thread::sleep(SETTLED.saturating_sub(self.answered.elapsed()));
+        self.server.terminate_within(grace);
     }
 
     /// Starts a stopped one again, at the same address.

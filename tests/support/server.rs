@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -85,6 +85,16 @@ impl Server {
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait(PATIENCE)
+    }
+
+    /// Asks it to end, and kills it when it has not after `grace`.
+    pub(crate) fn terminate_within(&mut self, grace: Duration) {
+        self.signal(Signal::TERM);
+        let end = Instant::now() + grace;
+        while self.ended().is_none() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.kill();
     }
 
     /// Ends it as a power cut would, and waits.

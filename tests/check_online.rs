@@ -203,6 +203,33 @@ fn everything_that_is_wrong_is_named_at_once() {
 }
 
 #[test]
+fn a_wrapped_secret_id_is_left_alone() {
+    let bao = OpenBao::start();
+    bao.succeed("POST", "sys/auth/approle", &json!({"type": "approle"}));
+    bao.succeed("POST", "auth/approle/role/keyd", &json!({}));
+    let path = "auth/approle/role/keyd/secret-id";
+    let login = format!(
+        "method = \"approle\"\nrole_id_file_path = \"{{dir}}/role-id\"\nsecret_id_file_path = \"{{dir}}/secret-id\"\n\
+         secret_id_response_wrapping_path = \"{path}\"\n"
+    );
+    let token = "method = \"token_file\"\ntoken_file_path = \"{dir}/token\"\n";
+    let config = deployment::config(&bao, "rotator", QUICK_RULES).replace(token, &login);
+    assert!(config.contains("wrapping"), "{config}");
+    let missing = config.replace("{dir}/keys.yaml", "{dir}/nowhere/keys.yaml");
+    let daemon = Daemon::new(&missing);
+    let wrapped = bao.wrapped("POST", path, &json!({}), "60s");
+    for (name, text) in [("role-id", "any"), ("secret-id", &wrapped)] {
+        fs::write(daemon.folder().join(name), text).expect("a credential");
+    }
+    let (code, all) = tried(&daemon, &[]);
+    assert_says(&all, "login", "warn", "which works once");
+    let publisher = format!("publisher `{}`", daemon.folder().join("nowhere/keys.yaml").display());
+    assert_says(&all, &publisher, "fail", "create it");
+    assert_eq!(code, Some(1), "what needs no store is tried all the same: {all:#?}");
+    bao.succeed("POST", "sys/wrapping/lookup", &json!({ "token": wrapped }));
+}
+
+#[test]
 fn a_folder_as_the_store_is_not_made_by_looking_at_it() {
     let store = "[store]\nkind = \"file\"\n[store.file]\ndir = \"{dir}/store\"\n";
     let daemon = Daemon::new(&deployment::config_on(store, "both", QUICK_RULES));

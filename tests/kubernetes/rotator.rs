@@ -57,6 +57,34 @@ impl Pod {
 }
 
 #[test]
+fn check_online_names_the_rights_that_it_lacks() {
+    for (rules, verdict, part) in [
+        (least("statefulset"), "pass", "could be replaced"),
+        (
+            json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
+            "fail",
+            "may not patch secrets",
+        ),
+    ] {
+        let place = Place::with(&rules);
+        place.publisher();
+        place.create_workload("statefulsets", &json!({}));
+        let restart = "restart = \"statefulset/livekit\"";
+        let nodes = "[livekit]\nnodes = [\"http://127.0.0.1:9\"]";
+        let daemon = Daemon::new(&config(&place, nodes, restart));
+        let path = daemon.config();
+        let path = path.to_str().expect("a path is text");
+        let told = daemon.run(&["check", "--config", path, "--online", "--json"]);
+        let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        let outcomes = told["online"].as_array().expect("what was tried");
+        let name = format!("publisher `{}/keys`", place.namespace);
+        let own = outcomes.iter().find(|outcome| outcome["what"] == name).expect("the Secret");
+        let why = own["why"].as_str().expect("a sentence");
+        assert!(own["verdict"] == verdict && why.contains(part), "{told}");
+    }
+}
+
+#[test]
 fn nodes_are_moved_by_their_workload_and_a_stuck_pod_is_reported_and_mended() {
     let place = Place::with(&least("statefulset"));
     place.publisher();

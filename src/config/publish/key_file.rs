@@ -6,7 +6,7 @@ use super::super::reader::{Context, Reader, Reported, Written};
 use super::super::setting::Mode;
 use super::{Placed, PublisherConfig, nodes, owner};
 use crate::atomic_file::Owner;
-use crate::publish::NodeRestart;
+use crate::publish::{KeyFile, NodeRestart, Publisher};
 
 /// A `key_file` of LiveKit on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,14 @@ pub struct KeyFileConfig {
     pub owner: Owner,
     /// How nodes that read it are restarted.
     pub restart: Option<NodeRestart>,
+}
+
+impl KeyFileConfig {
+    /// Ready to publish with.
+    pub(super) fn publisher(self) -> Publisher {
+        let publisher = KeyFile::new(self.name, self.path, self.mode, self.owner);
+        Publisher::KeyFile(publisher.with_restart(self.restart))
+    }
 }
 
 pub(super) fn read(mut section: Reader<'_>) -> Result<Placed, Reported> {

@@ -16,7 +16,7 @@ use super::livekit::Section as LiveKit;
 use super::reader::{Context, Reader, Reported, Spot, Written};
 use super::setting::{Account, Setting, one_of};
 use crate::atomic_file::Owner;
-use crate::publish::{CommandPublisher, KeyFile, Publisher, STORE};
+use crate::publish::{CommandPublisher, Publisher, STORE};
 use crate::store::Store;
 
 pub use command::CommandConfig;
@@ -55,10 +55,7 @@ impl PublisherConfig {
     /// Ready to publish with, for the deployment at this path of the store.
     pub fn publisher(&self, store: &Arc<Store>, deployment: &str) -> Publisher {
         match self.clone() {
-            PublisherConfig::KeyFile(file) => {
-                let publisher = KeyFile::new(file.name, file.path, file.mode, file.owner);
-                Publisher::KeyFile(publisher.with_restart(file.restart))
-            }
+            PublisherConfig::KeyFile(file) => file.publisher(),
             PublisherConfig::Command(command) => Publisher::Command(CommandPublisher::new(
                 command.name,
                 command.publish,
@@ -67,6 +64,15 @@ impl PublisherConfig {
                 deployment,
             )),
             PublisherConfig::Kubernetes(secret) => Publisher::Kubernetes(secret.publisher()),
+        }
+    }
+
+    /// As [`PublisherConfig::publisher`], for those that remember nothing in the store.
+    pub fn without_store(&self) -> Option<Publisher> {
+        match self.clone() {
+            PublisherConfig::KeyFile(file) => Some(file.publisher()),
+            PublisherConfig::Command(_) => None,
+            PublisherConfig::Kubernetes(secret) => Some(Publisher::Kubernetes(secret.publisher())),
         }
     }
 

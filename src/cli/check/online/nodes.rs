@@ -9,7 +9,7 @@ use livekit_keyd_core::plan::{Node, Publication, Verdict};
 use prometheus::Registry;
 use tokio::sync::{Notify, watch};
 
-use super::{Outcome, clock_skew};
+use super::{Outcome, Tried, clock_skew};
 use crate::config::{Config, Proof};
 use crate::fleet::{FleetMetrics, Watcher};
 
@@ -43,8 +43,10 @@ pub(super) async fn check(config: &Config, published: Option<Publication>, activ
         Outcome::fail(format!("node name {name}"), why)
     });
     let mut outcomes: Vec<Outcome> = names.collect();
+    let most = clock_skew(config);
     for (address, node) in &nodes {
-        outcomes.push(outcome(config, address, node, active, in_time));
+        let (result, why) = look(node, active, most, in_time);
+        outcomes.push(Outcome { result, what: format!("node {address}"), why });
     }
     if nodes.len() < fleet.min_nodes {
         let why = format!(
@@ -57,21 +59,15 @@ pub(super) async fn check(config: &Config, published: Option<Publication>, activ
     outcomes
 }
 
-fn outcome(config: &Config, address: &str, node: &Node, active: &[KeyId], in_time: bool) -> Outcome {
-    let what = format!("node {address}");
-    let most = clock_skew(config);
+/// What a node makes of the published keys, where two clocks may differ by `most`.
+fn look(node: &Node, active: &[KeyId], most: Duration, in_time: bool) -> (Tried, String) {
     if let Some(trouble) = &node.trouble {
-        return Outcome::fail(
-            what,
-            format!("{trouble}; see that LiveKit runs there, and that `nodes` has its own address"),
-        );
+        let remedy = "see that LiveKit runs there, and that `nodes` has its own address";
+        return (Tried::Fail, format!("{trouble}; {remedy}"));
     }
     if !in_time {
         let seconds = PATIENCE.as_secs();
-        return Outcome::fail(
-            what,
-            format!("it has not answered to every key within {seconds} s: see its load"),
-        );
+        return (Tried::Fail, format!("it has not answered to every key within {seconds} s: see its load"));
     }
     if node.clock_difference > most {
         let why = format!(
@@ -79,7 +75,7 @@ fn outcome(config: &Config, address: &str, node: &Node, active: &[KeyId], in_tim
             duration::format(node.clock_difference),
             duration::format(most)
         );
-        return Outcome::fail(what, why);
+        return (Tried::Fail, why);
     }
     let those = |wrong: Verdict| {
         let those = node.answers.iter().filter(move |(_, answer)| answer.verdict == wrong);
@@ -92,17 +88,67 @@ fn outcome(config: &Config, address: &str, node: &Node, active: &[KeyId], in_tim
             "it has another secret for {}: see which file it reads, and restart it with the published one",
             list(&mismatched)
         );
-        return Outcome::fail(what, why);
+        return (Tried::Fail, why);
     }
-    if unknown.is_empty() {
-        return Outcome::pass(
-            what,
-            format!("it is a LiveKit and knows all {} published keys", node.answers.len()),
-        );
+    if !unknown.is_empty() {
+        let why =
+            format!("it does not know {}: it reads its keys at its start, so restart it", list(&unknown));
+        return match unknown.iter().any(|id| active.contains(id)) {
+            true => (Tried::Fail, format!("{why}; tokens of today's key are refused there")),
+            false => (Tried::Warn, why),
+        };
     }
-    let why = format!("it does not know {}: it reads its keys at its start, so restart it", list(&unknown));
-    match unknown.iter().any(|id| active.contains(id)) {
-        true => Outcome::fail(what, format!("{why}; tokens of today's key are refused there")),
-        false => Outcome::warn(what, why),
+    let why = match node.answers.len() {
+        0 => "it is a LiveKit; there is no published key to ask it about".to_owned(),
+        keys => format!("it is a LiveKit and knows all {keys} published keys"),
+    };
+    (Tried::Pass, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use livekit_keyd_core::plan::Answer;
+    use livekit_keyd_core::time::Time;
+
+    use super::*;
+
+    const SKEW: Duration = Duration::from_secs(30);
+
+    fn node(answers: &[(&str, Verdict)]) -> Node {
+        let at = Time::from_millis(0);
+        let answer = |(id, verdict): &(&str, Verdict)| {
+            (KeyId::new(*id), Answer { verdict: *verdict, since: at, asked_at: at })
+        };
+        Node {
+            answers: answers.iter().map(answer).collect(),
+            answering_since: Some(at),
+            silent_at: None,
+            trouble: None,
+            clock_difference: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn only_what_refuses_tokens_or_proofs_is_a_failure() {
+        let active = [KeyId::new("APIactive")];
+        let look = |node: &Node| look(node, &active, SKEW, true);
+        let known = [("APIactive", Verdict::Accepted), ("APIstandby", Verdict::Accepted)];
+        assert_eq!(look(&node(&known)).0, Tried::Pass);
+        let (result, why) = look(&node(&[known[0], ("APIstandby", Verdict::Refused)]));
+        assert!(result == Tried::Warn && why.contains("APIstandby"), "{why}");
+        let (result, why) = look(&node(&[("APIactive", Verdict::Refused), known[1]]));
+        assert!(result == Tried::Fail && why.contains("refused there"), "{why}");
+        let (result, why) = look(&node(&[known[0], ("APIstandby", Verdict::Mismatch)]));
+        assert!(result == Tried::Fail && why.contains("another secret for APIstandby"), "{why}");
+        let (result, why) = look(&node(&[]));
+        assert!(result == Tried::Pass && why.contains("no published key"), "{why}");
+    }
+
+    #[test]
+    fn clocks_may_differ_by_what_the_rules_allow() {
+        let apart = |clock_difference| Node { clock_difference, ..node(&[]) };
+        assert_eq!(look(&apart(SKEW), &[], SKEW, true).0, Tried::Pass);
+        let (result, why) = look(&apart(SKEW + Duration::from_secs(1)), &[], SKEW, true);
+        assert!(result == Tried::Fail && why.contains("31s or more") && why.contains("30s"), "{why}");
     }
 }

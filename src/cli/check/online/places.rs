@@ -1,9 +1,10 @@
-//! The folders of sockets and of what outlives the process.
+//! The folders of sockets, of the audit trail, and of what outlives the process.
 
 use std::path::Path;
 
 use super::Outcome;
 use super::access::writable;
+use crate::audit::Target;
 use crate::config::Config;
 
 pub(super) fn check(config: &Config) -> Vec<Outcome> {
@@ -15,6 +16,9 @@ pub(super) fn check(config: &Config) -> Vec<Outcome> {
         // The daemon makes it with the first mark.
         let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
         outcomes.push(outcome("state_dir", there));
+    }
+    if let Some(Target::File { path, .. }) = config.audit.as_ref().map(|audit| &audit.settings.target) {
+        outcomes.push(outcome("audit trail", path.parent().unwrap_or(path)));
     }
     outcomes
 }

@@ -16,8 +16,8 @@ pub(super) async fn check(
     store: Option<&Arc<Store>>,
 ) -> (Option<Publication>, Vec<Outcome>) {
     let (mut published, mut outcomes) = (None, Vec::new());
+    let deployment = &config.livekit.path;
     if let Some(store) = store {
-        let deployment = &config.livekit.path;
         let own = Publisher::Store(StorePublisher::new(Arc::clone(store), deployment));
         match own.read().await {
             Ok(found) => {
@@ -27,11 +27,12 @@ pub(super) async fn check(
             }
             Err(error) => outcomes.push(Outcome::fail("publication in the store", error.to_string())),
         }
-        for publish in &config.publish {
-            let what = format!("publisher `{}`", publish.name());
-            let hindrances = hindrances(publish, &publish.publisher(store, deployment)).await;
-            outcomes.push(outcome(what, hindrances, "readable, and could be replaced"));
-        }
+    }
+    for publish in &config.publish {
+        let what = format!("publisher `{}`", publish.name());
+        let publisher = store.map(|store| publish.publisher(store, deployment));
+        let hindrances = hindrances(publish, publisher.or_else(|| publish.without_store()).as_ref()).await;
+        outcomes.push(outcome(what, hindrances, "readable, and could be replaced"));
     }
     for keyset in &config.keysets {
         if let Some(program) = keyset.client.as_ref().and_then(|client| client.on_change.as_ref()) {
@@ -46,9 +47,12 @@ fn outcome(what: String, hindrances: Vec<String>, good: &str) -> Outcome {
     if hindrances.is_empty() { Outcome::pass(what, good) } else { Outcome::fail(what, hindrances.join("; ")) }
 }
 
-async fn hindrances(publish: &PublisherConfig, publisher: &Publisher) -> Vec<String> {
-    let read = publisher.read().await;
-    let mut hindrances: Vec<String> = read.err().map(|error| error.to_string()).into_iter().collect();
+/// A command's memory lies in the store, so without one it is not read.
+async fn hindrances(publish: &PublisherConfig, publisher: Option<&Publisher>) -> Vec<String> {
+    let mut hindrances = Vec::new();
+    if let Some(publisher) = publisher {
+        hindrances.extend(publisher.read().await.err().map(|error| error.to_string()));
+    }
     match publish {
         PublisherConfig::KeyFile(file) => {
             hindrances.extend(writable(file.path.parent().unwrap_or(&file.path)).err());
@@ -63,8 +67,8 @@ async fn hindrances(publish: &PublisherConfig, publisher: &Publisher) -> Vec<Str
     hindrances
 }
 
-async fn rights(publisher: &Publisher) -> Vec<String> {
-    let Publisher::Kubernetes(secret) = publisher else { return Vec::new() };
+async fn rights(publisher: Option<&Publisher>) -> Vec<String> {
+    let Some(Publisher::Kubernetes(secret)) = publisher else { return Vec::new() };
     match secret.hindrances().await {
         Ok(hindrances) => hindrances
             .into_iter()

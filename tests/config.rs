@@ -379,9 +379,12 @@ fn warnings(text: &str) -> Vec<(&'static str, String)> {
 #[test]
 fn the_review_warns_of_what_somebody_should_have_wanted() {
     let whats: Vec<_> = warnings(LEAST).iter().map(|(what, _)| *what).collect();
-    assert_eq!(whats, ["storage", "least privilege", "rotation", "proof", "rules", "restored store"]);
+    assert_eq!(
+        whats,
+        ["storage", "least privilege", "rotation", "proof", "rules", "restored store", "audit"]
+    );
     let careful = format!(
-        "config_revision = 1\nstate_dir = \"/var/lib/livekit-keyd\"\n{}{ACCESS}",
+        "config_revision = 1\nstate_dir = \"/var/lib/livekit-keyd\"\n{}{ACCESS}\n[audit]\nsink = \"stdout\"\n",
         keyset_with("rotation_schedule = \"0 4 * * 0\"")
     );
     let whats: Vec<_> = warnings(&careful).iter().map(|(what, _)| *what).collect();
@@ -725,7 +728,7 @@ fn one_mistake_in_vaults_section_is_one_sentence_at_its_place() {
 #[test]
 fn the_review_knows_a_good_login_and_an_open_line() {
     let what = |vault: &str| warnings(&with_vault(vault)).iter().map(|(what, _)| *what).collect::<Vec<_>>();
-    let usual = ["least privilege", "rotation", "proof", "rules", "restored store"];
+    let usual = ["least privilege", "rotation", "proof", "rules", "restored store", "audit"];
     assert_eq!(what(VAULT), usual);
     assert_eq!(what(&VAULT.replace("https", "http"))[0], "storage");
     assert_eq!(what(&VAULT.replace("https://vault.example.com", "http://127.0.0.1")), usual);

@@ -27,6 +27,7 @@ struct Gauges {
     next_rotation: GaugeVec,
     seq: GaugeVec,
     login_expiry: GaugeVec,
+    usable: GaugeVec,
 }
 
 const PER_KEY: [&str; 2] = ["keyset", "key_id"];
@@ -56,10 +57,11 @@ impl Gauges {
                 "Until when the login to the store lives; none for one that never ends.",
                 &[],
             )?,
+            usable: gauge("keyset_usable", "1 while a token can be signed here.", &["keyset"])?,
         })
     }
 
-    fn all(&self) -> [&GaugeVec; 7] {
+    fn all(&self) -> [&GaugeVec; 8] {
         [
             &self.phase,
             &self.created,
@@ -68,6 +70,7 @@ impl Gauges {
             &self.next_rotation,
             &self.seq,
             &self.login_expiry,
+            &self.usable,
         ]
     }
 }
@@ -106,6 +109,8 @@ impl Collector for KeysetMetrics {
             gauges.login_expiry.with_label_values::<&str>(&[]).set(seconds(expiry));
         }
         for (name, signer) in self.signers.iter() {
+            let usable = if signer.usable(now).is_ok() { 1.0 } else { 0.0 };
+            gauges.usable.with_label_values(&[name]).set(usable);
             if let Some(keyring) = signer.keyring().as_ref() {
                 show(&gauges, name, &keyring.document, now);
             }

@@ -21,6 +21,7 @@ pub mod publish;
 pub mod random;
 pub mod refresher;
 pub mod rotator;
+pub mod runbook;
 pub mod runtime;
 pub mod signer;
 pub mod store;

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::moment::{both, relative, span};
 use super::screen::{Hue, Screen, print, print_bytes};
 use crate::api::report::{Condition, KeyStatus, KeysetStatus, PublicationStatus, Status, StoreStatus};
-use crate::clock;
+use crate::{clock, runbook};
 
 /// What `status` can be told.
 #[derive(Args, Debug)]
@@ -212,6 +212,9 @@ pub fn conditions(conditions: &[Condition], now: Time, screen: &Screen) -> Strin
         let since = format!("{reason}for {}", span(now.since(condition.since)));
         text.push_str(&format!("  {} {}\n", screen.paint(hue, &head), screen.paint(Hue::Dim, &since)));
         text.push_str(&screen.wrap(4, &condition.message));
+        if let Some(section) = runbook::section(&condition.kind) {
+            text.push_str(&format!("    {}\n", screen.paint(Hue::Dim, &format!("see {section}"))));
+        }
     }
     text
 }
@@ -259,7 +262,7 @@ mod tests {
             "retiring     APIold, last token ends in 50 min (2026-11-24 12:50:00Z)",
             "keys         2 standby, 1 active, 1 retiring",
             "next firing  in 3 h 12 min (2026-11-24 15:12:00Z)",
-            "- ProofDisabled (standing), for 10 min\n    proof is disabled: restart LiveKit in time",
+            "- ProofDisabled (standing), for 10 min\n    proof is disabled: restart LiveKit in time\n    see docs/runbooks/nodes.md#proofdisabled\n",
         ] {
             assert!(told.contains(part), "{part:?} is missing in\n{told}");
         }

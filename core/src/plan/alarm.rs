@@ -49,6 +49,29 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// All of them.
+    pub const ALL: [AlarmKind; 19] = [
+        AlarmKind::DocumentUnreadable,
+        AlarmKind::ClockBehind,
+        AlarmKind::RulesDiffer,
+        AlarmKind::RotationMissed,
+        AlarmKind::RotationBlocked,
+        AlarmKind::StandbyLost,
+        AlarmKind::PublicationUnreadable,
+        AlarmKind::PublicationEdited,
+        AlarmKind::PublicationAhead,
+        AlarmKind::ForeignKeys,
+        AlarmKind::ProofDisabled,
+        AlarmKind::FleetUnknown,
+        AlarmKind::NodeSilent,
+        AlarmKind::NodeLacksKey,
+        AlarmKind::ClocksDiffer,
+        AlarmKind::RolloutUnreadable,
+        AlarmKind::RolloutStopped,
+        AlarmKind::RestartFailed,
+        AlarmKind::NodeCameBackOld,
+    ];
+
     /// As `status` and the log name it.
     pub fn as_str(self) -> &'static str {
         match self {

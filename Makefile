@@ -1,4 +1,4 @@
-.PHONY: soak test lint servers bench
+.PHONY: rooms soak test lint servers bench
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -21,3 +21,7 @@ bench: servers
 # Thirty rotations of a whole fleet, with kills all the while: about a quarter of an hour.
 soak: servers
 	LIVEKIT_KEYD_ROTATIONS=30 cargo test --test fleet_rotation -- --nocapture
+
+# Rooms of LiveKit's own SDK over a cluster whose keys rotate; prints the numbers of docs/rooms.md. Some minutes.
+rooms: servers
+	LIVEKIT_KEYD_ROTATIONS=3 cargo test --test rooms -- --nocapture

@@ -412,7 +412,7 @@ fn the_review_sees_each_danger() {
         (
             format!("{LEAST}[[profile]]\nname = \"idle\"\n{}", "[[caller]]\nname = \"a\"\nuid = 1"),
             "least privilege",
-            "profile `idle` is used by no [[caller]]",
+            "profile `idle` is used by no [[caller]] and no [[issuer.rule]]",
         ),
         (
             caller("allowed_grants = \"video.roomAdmin\"\nallowed_rooms = \"*\""),
@@ -454,7 +454,9 @@ fn the_review_sees_each_danger() {
 #[test]
 fn the_review_warns_of_nothing_that_is_bounded() {
     let caller = |rights: &str| format!("{LEAST}[[caller]]\nname = \"app\"\nuid = 5\n{rights}\n");
+    let rule = "[[profile]]\nname = \"user\"\nvideo = { roomJoin = true, room = \"lobby\" }\n[[issuer]]\nname = \"company\"\nurl = \"https://id.example.com\"\naudience = [\"livekit\"]\n[[issuer.rule]]\nwhen = \"true\"\nprofile = \"user\"\n";
     for (text, part) in [
+        (format!("{}{rule}", caller("")), "is used by no"),
         (caller("max_ttl = \"1h\""), "lets tokens live"),
         (caller("allowed_grants = \"video.*\"\nallowed_rooms = \"a-*\""), "roomAdmin in every room"),
         (caller("allowed_grants = \"video.*\""), "reach every room"),

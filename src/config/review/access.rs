@@ -47,9 +47,12 @@ pub(super) fn review(config: &Config) -> Vec<Finding> {
 
 /// What deserves a thought of a profile, whoever uses it.
 fn of_profile(config: &Config, profile: &Profile) -> Vec<Finding> {
-    let used = config.callers.iter().any(|caller| caller.profiles.contains(&profile.name));
-    let unused =
-        (!used).then(|| "is used by no [[caller]]: name it in one's profiles, or take it out".to_owned());
+    let mut rules = config.issuers.iter().flat_map(|issuer| &issuer.rules);
+    let used = config.callers.iter().any(|caller| caller.profiles.contains(&profile.name))
+        || rules.any(|rule| rule.profile == profile.name);
+    let unused = (!used).then(|| {
+        "is used by no [[caller]] and no [[issuer.rule]]: name it in one of them, or take it out".to_owned()
+    });
     let worries = [unused, long_life(profile.ttl, profile.max_ttl)];
     let warning = |why: String| Finding::warn(LEAST_PRIVILEGE, format!("profile `{}` {why}", profile.name));
     worries.into_iter().flatten().map(warning).collect()

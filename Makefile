@@ -1,4 +1,4 @@
-.PHONY: rooms soak test lint servers bench
+.PHONY: rooms soak test lint servers bench openapi
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -12,6 +12,10 @@ lint:
 # What the tests run beside livekit-keyd, in a cache outside of the checkout.
 servers:
 	tests/support/install
+
+# docs/openapi, from the types.
+openapi:
+	LIVEKIT_KEYD_WRITE_OPENAPI=1 cargo test --test openapi the_files
 
 # Signing speed against its peers, in one run; rewrites docs/benchmarks.md. Takes about ten minutes, most of it the build.
 bench: servers

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
+/// What [`parse`] reads, as a regular expression of ECMA-262.
+pub const PATTERN: &str = "^([0-9]+(d|h|m|s|ms) *)+$";
+
 /// Reads numbers with units `ms`, `s`, `m`, `h` or `d`, largest first or not, summed.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ mod narrow;
 mod service;
 mod video;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::object;
@@ -43,7 +44,7 @@ pub(crate) trait Group: Default + PartialEq {
 }
 
 /// All rights of a token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Grants {
     /// Rooms and media.

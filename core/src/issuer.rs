@@ -13,7 +13,7 @@ mod refused;
 mod subject;
 
 pub use algorithm::{Algorithm, Family};
-pub use asked::{Asked, Exchange, OAuthError, TOKEN_TYPE};
+pub use asked::{Asked, EndpointRequest, Exchange, OAuthError, TOKEN_TYPE};
 pub use jwk_set::{Jwk, LARGEST_SET, MOST_KEYS, Material, jwk_set};
 pub use outcome::Outcome;
 pub use refused::Refused;

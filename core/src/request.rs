@@ -10,6 +10,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -26,14 +27,16 @@ pub use verify::VerifyRequest;
 pub const LONGEST_NAME: usize = 256;
 
 /// A request for one token.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenRequest {
-    /// The participant's identity.
+    /// The participant's identity: 1 to 256 bytes.
+    #[schemars(length(min = 1, max = 256))]
     pub identity: Option<String>,
     /// The participant's name for others to see.
     pub name: Option<String>,
-    /// The room: put into `video.room`.
+    /// The room, put into `video.room`: 1 to 256 bytes.
+    #[schemars(length(min = 1, max = 256))]
     pub room: Option<String>,
     /// The profile to apply.
     pub profile: Option<String>,
@@ -119,10 +122,22 @@ enum Batch<'a> {
     Parts(Vec<&'a RawValue>),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Tokens<T> {
+    /// Each as at `POST /v1/tokens`.
+    #[schemars(length(min = 1, max = LARGEST_BATCH))]
     tokens: Vec<T>,
+}
+
+impl JsonSchema for BatchRequest<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BatchRequest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Tokens::<TokenRequest>::json_schema(generator)
+    }
 }
 
 impl<'a> BatchRequest<'a> {

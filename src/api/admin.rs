@@ -1,6 +1,7 @@
 //! What the admin socket answers. Only its file's mode decides who may ask.
 
 mod nodes;
+mod openapi;
 mod plan;
 mod revoke;
 mod status;
@@ -16,13 +17,15 @@ use livekit_keyd_core::duration;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::time::Time;
 use percent_encoding::percent_decode_str;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::answer as http;
 use super::peer::Peer;
+use super::report::{Changed, Held, Imported, Initialized, Refreshed, Reloaded};
 use super::server::Handler;
 use crate::audit::Trail;
 use crate::clock;
@@ -93,7 +96,7 @@ impl Admin {
                 let InitBody { force } = read(body)?;
                 let initialized = rotator.init(keyset, force).await.map_err(refused)?;
                 let status = if initialized.created { StatusCode::CREATED } else { StatusCode::OK };
-                Ok((status, json!({ "created": initialized.created })))
+                answer(status, &Initialized { created: initialized.created })
             }
             "rotate" => {
                 let Empty {} = read(body)?;
@@ -104,26 +107,30 @@ impl Admin {
                 let HoldBody { until } = read(body)?;
                 let until = moment(&until)?;
                 let document = rotator.hold(keyset, until, by.to_owned()).await.map_err(refused)?;
-                Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "until": until, "seq": document.seq })))
+                answer(StatusCode::ACCEPTED, &Held { keyset: keyset.to_owned(), until, seq: document.seq })
             }
             "resume" => {
                 let Empty {} = read(body)?;
                 let document = rotator.change(keyset, &Change::Resume).await.map_err(refused)?;
-                Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "seq": document.seq })))
+                answer(StatusCode::ACCEPTED, &Changed { keyset: keyset.to_owned(), seq: document.seq })
             }
             "import" => {
                 let ImportBody { key_file, key, force } = read(body)?;
                 let (key_file, key) = (Zeroizing::new(key_file), KeyId::new(key));
                 let imported = rotator.import(keyset, &key_file, &key, force).await.map_err(refused)?;
-                let foreign: Vec<_> = imported.foreign.iter().map(KeyId::as_str).collect();
-                let told = json!({ "keyset": keyset, "key_id": key.as_str(), "foreign": foreign, "remarks": imported.remarks });
-                Ok((StatusCode::CREATED, told))
+                let told = Imported {
+                    keyset: keyset.to_owned(),
+                    key_id: key.to_string(),
+                    foreign: imported.foreign.iter().map(KeyId::to_string).collect(),
+                    remarks: imported.remarks,
+                };
+                answer(StatusCode::CREATED, &told)
             }
             "revoke" => self.revoke(keyset, None, body, by).await,
             "accept-restored" => {
                 let Empty {} = read(body)?;
                 let document = rotator.accept_restored(keyset).await.map_err(refused)?;
-                Ok((StatusCode::ACCEPTED, json!({ "keyset": keyset, "seq": document.seq })))
+                answer(StatusCode::ACCEPTED, &Changed { keyset: keyset.to_owned(), seq: document.seq })
             }
             _ => Err((StatusCode::NOT_FOUND, "not-found", format!("there is no call `{verb}` for a keyset"))),
         }
@@ -166,7 +173,7 @@ impl Admin {
         if let Some(rotator) = &self.rotator {
             rotator.poke();
         }
-        Ok((StatusCode::ACCEPTED, json!({})))
+        answer(StatusCode::ACCEPTED, &Refreshed {})
     }
 
     async fn reload(&self) -> Answer {
@@ -175,41 +182,47 @@ impl Admin {
             || (StatusCode::SERVICE_UNAVAILABLE, "stopping", "this process is about to stop".to_owned());
         self.reload.send(reply).await.map_err(|_| gone())?;
         match answered.await.map_err(|_| gone())? {
-            Ok(sentence) => Ok((StatusCode::OK, json!({ "reloaded": true, "message": sentence }))),
+            Ok(message) => answer(StatusCode::OK, &Reloaded { reloaded: true, message }),
             Err(sentence) => Err((StatusCode::CONFLICT, "config-refused", sentence)),
         }
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InitBody {
     #[serde(default)]
+    /// Also where there once was a document.
     force: bool,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HoldBody {
+    /// A time like `2030-01-31T12:00:00Z`, or a duration from now like `4h`.
     until: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ImportBody {
+    /// LiveKit's key file, whole.
     key_file: String,
+    /// The id of the key that signs.
     key: String,
     #[serde(default)]
+    /// Also where there once was a document.
     force: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ForgetBody {
+    /// Kept with the node.
     reason: String,
 }
 
@@ -275,6 +288,11 @@ impl Handler for Admin {
     type Connection = Operator;
 
     async fn answer(&self, operator: &Operator, head: &Parts, body: &[u8]) -> http::Answer {
+        match (&head.method, head.uri.path()) {
+            (&Method::GET, "/openapi.json") => return super::openapi::serve(&openapi::DOCUMENT),
+            (_, "/openapi.json") => return http::wrong_method("GET"),
+            _ => {}
+        }
         let answered = self.call(&head.method, head.uri.path(), body, &operator.by).await;
         if head.method == Method::POST {
             self.record(operator, head.uri.path(), &answered);

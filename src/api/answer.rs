@@ -5,7 +5,10 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use livekit_keyd_core::problem::{Problem, ProblemKind};
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::problem_type;
 
 /// What the server sends.
 pub type Answer = Response<Full<Bytes>>;
@@ -29,13 +32,19 @@ pub fn value<T: Serialize>(status: StatusCode, value: &T) -> Answer {
     }
 }
 
-/// A problem's members.
-#[derive(Serialize)]
-struct ProblemJson<'a> {
+/// A problem's members (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(in crate::api) struct ProblemJson<'a> {
+    /// A stable name, which has a section in docs/problems.md.
     r#type: String,
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What to change: a sentence.
     detail: &'a str,
+    /// The field, as a JSON pointer (RFC 6901); left out for the whole request.
     #[serde(skip_serializing_if = "str::is_empty")]
     pointer: &'a str,
 }
@@ -50,9 +59,10 @@ pub fn problem(status: StatusCode, kind: &str, detail: &str, pointer: &str) -> A
 
 /// The same as JSON alone: for one of many results.
 pub fn problem_json(status: StatusCode, kind: &str, detail: &str, pointer: &str) -> Vec<u8> {
+    debug_assert!(problem_type::is_known(status, kind), "list `{kind}` with {status} in problem_type.rs");
     let title = status.canonical_reason().unwrap_or("Problem");
     let problem = ProblemJson {
-        r#type: format!("urn:livekit-keyd:problem:{kind}"),
+        r#type: format!("{}{kind}", problem_type::PREFIX),
         title,
         status: status.as_u16(),
         detail,

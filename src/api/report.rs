@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::time::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::TrailStatus;
 
 /// `GET /v1/status`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Of this program.
     pub version: String,
@@ -35,7 +36,7 @@ pub struct Status {
 }
 
 /// The store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreStatus {
     /// `vault` or `file`.
     pub kind: String,
@@ -48,7 +49,7 @@ pub struct StoreStatus {
 }
 
 /// A keyset.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeysetStatus {
     /// Its name.
     pub name: String,
@@ -69,7 +70,7 @@ pub struct KeysetStatus {
 }
 
 /// A key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyStatus {
     /// Its id.
     pub id: String,
@@ -81,7 +82,7 @@ pub struct KeyStatus {
     pub held: bool,
     /// Its times, as the document has them.
     pub created_at: Time,
-    /// See [`livekit_keyd_core::key::Key::proven_at`].
+    /// When every node was seen to accept it.
     pub proven_at: Option<Time>,
     /// From when on signers use it.
     pub not_before: Option<Time>,
@@ -98,7 +99,7 @@ pub struct KeyStatus {
 }
 
 /// What one publisher holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicationStatus {
     /// The publisher's name.
     pub name: String,
@@ -113,7 +114,7 @@ pub struct PublicationStatus {
 }
 
 /// A LiveKit node, or a name that gives none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeStatus {
     /// Its address.
     pub address: String,
@@ -134,7 +135,7 @@ pub struct NodeStatus {
 }
 
 /// What a node makes of a key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeKey {
     /// `accepted`, `refused`, `mismatch` or `unknown`.
     pub verdict: String,
@@ -143,7 +144,7 @@ pub struct NodeKey {
 }
 
 /// A restart under way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RestartStatus {
     /// The publisher that restarts.
     pub publisher: String,
@@ -160,7 +161,7 @@ pub struct RestartStatus {
 }
 
 /// Something that is wrong, or worth knowing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
     /// Like `RotationBlocked`.
     #[serde(rename = "type")]
@@ -176,7 +177,7 @@ pub struct Condition {
 }
 
 /// `GET /v1/plan`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanReport {
     /// When the plan was made.
     pub at: Time,
@@ -193,7 +194,7 @@ pub struct PlanReport {
 }
 
 /// A step of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepReport {
     /// The rule that wants it.
     pub rule: String,
@@ -204,7 +205,7 @@ pub struct StepReport {
 }
 
 /// Something that waits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BlockedReport {
     /// The keyset, if it concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,7 +221,7 @@ pub struct BlockedReport {
 }
 
 /// Something that will happen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForecastReport {
     /// The keyset.
     pub keyset: String,
@@ -231,7 +232,7 @@ pub struct ForecastReport {
 }
 
 /// What a compromise came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Revocation {
     /// The keyset.
     pub keyset: String,
@@ -254,7 +255,7 @@ pub struct Revocation {
 }
 
 /// What one process made with a key since it started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyUse {
     /// The key.
     pub key_id: String,
@@ -273,8 +274,61 @@ impl KeyUse {
     }
 }
 
+/// Whether a document was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Initialized {
+    /// False if there was one already.
+    pub created: bool,
+}
+
+/// What was taken over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Imported {
+    /// The keyset.
+    pub keyset: String,
+    /// The key that signs.
+    pub key_id: String,
+    /// The ids that stay published without being managed, in the file's order.
+    pub foreign: Vec<String>,
+    /// What to know of the file: sentences.
+    pub remarks: Vec<String>,
+}
+
+/// A keyset is on hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Held {
+    /// The keyset.
+    pub keyset: String,
+    /// Until when.
+    pub until: Time,
+    /// The document's seq with it.
+    pub seq: u64,
+}
+
+/// A keyset's document was changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Changed {
+    /// The keyset.
+    pub keyset: String,
+    /// The document's seq with it.
+    pub seq: u64,
+}
+
+/// The store is being read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Refreshed {}
+
+/// The configuration was read anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reloaded {
+    /// Always true.
+    pub reloaded: bool,
+    /// What changed: a sentence.
+    pub message: String,
+}
+
 /// The answer to an operator's call that changes keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Accepted {
     /// A key was committed.

@@ -5,6 +5,7 @@ mod endpoint;
 mod exchange;
 mod keys;
 mod mint;
+mod openapi;
 mod refresh;
 mod sign_on;
 mod tokens;
@@ -177,6 +178,7 @@ impl Handler for SignApi {
                 None => self.nobody(&connection.peer),
             },
             (&Method::GET, "/v1/keys") => self.for_caller(connection, |caller| keys::list(caller, head)),
+            (&Method::GET, "/openapi.json") => super::openapi::serve(&openapi::DOCUMENT),
             (&Method::GET, "/healthz") => telemetry::healthy(),
             (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),
             (
@@ -189,10 +191,10 @@ impl Handler for SignApi {
                 | "/v1/token-exchange"
                 | "/token",
             ) => answer::wrong_method("POST"),
-            (_, "/v1/keys" | "/healthz" | "/readyz") => answer::wrong_method("GET"),
+            (_, "/v1/keys" | "/healthz" | "/readyz" | "/openapi.json") => answer::wrong_method("GET"),
             (_, path) => answer::no_such_path(
                 path,
-                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/tokens/refresh, /v1/webhooks/verify, /v1/token-exchange, /token, /v1/keys, /healthz and /readyz",
+                "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/tokens/refresh, /v1/webhooks/verify, /v1/token-exchange, /token, /v1/keys, /healthz, /readyz and /openapi.json",
             ),
         }
     }

@@ -27,7 +27,7 @@ pub enum OnFailure {
 }
 
 /// Where the trail is.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct TrailStatus {
     /// The number of the last line.
     pub seq: u64,

@@ -1,11 +1,12 @@
 //! Agents, their endpoints and threads.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Flag, Group, is_not_true};
 
 /// The member `agent` of the claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AgentGrant {
     /// May manage agents.
@@ -46,7 +47,7 @@ impl Group for AgentGrant {
 }
 
 /// The member `agentEndpoint` of the claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AgentEndpointGrant {
     /// May call the endpoint.
@@ -78,7 +79,7 @@ impl Group for AgentEndpointGrant {
 }
 
 /// The member `agentThread` of the claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AgentThreadGrant {
     /// Every thread.

@@ -1,11 +1,12 @@
 //! Telephony, inference and observability.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Flag, Group, is_not_true};
 
 /// The member `sip` of the claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SipGrant {
     /// May manage trunks and dispatch rules.
@@ -37,7 +38,7 @@ impl Group for SipGrant {
 }
 
 /// The member `inference` of the claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct InferenceGrant {
     /// May run inference.
@@ -63,7 +64,7 @@ impl Group for InferenceGrant {
 }
 
 /// The member `observability` of the claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ObservabilityGrant {
     /// May write data.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -29,13 +30,18 @@ pub struct Asked {
 }
 
 /// The body of `POST /token`; what else is in it means nothing here.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct Endpoint {
+pub struct EndpointRequest {
+    /// The room.
     room_name: Option<String>,
+    /// A name for others to see.
     participant_name: Option<String>,
+    /// Opaque to LiveKit.
     participant_metadata: Option<String>,
+    /// Opaque to LiveKit.
     participant_attributes: Option<BTreeMap<String, String>>,
+    /// How the room is made, snake_case.
     room_config: Option<Map<String, Value>>,
 }
 
@@ -46,7 +52,7 @@ impl Asked {
     /// It is no JSON object, or a field is of another type.
     pub fn from_endpoint(body: &[u8]) -> Result<Asked, Problem> {
         let body: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { body };
-        let Object(body): Object<Endpoint> = serde_json::from_slice(body).map_err(|error| {
+        let Object(body): Object<EndpointRequest> = serde_json::from_slice(body).map_err(|error| {
             let what = "the body must be JSON like {\"room_name\": \"demo\", \"participant_name\": \"Ann\"}";
             Problem::malformed("", format!("{what}: {error}"))
         })?;
@@ -111,6 +117,31 @@ const SUBJECT_TYPES: [&str; 3] = [
     "urn:ietf:params:oauth:token-type:id_token",
     "urn:ietf:params:oauth:token-type:access_token",
 ];
+
+/// As [`Exchange::parse`] reads it.
+impl JsonSchema for Exchange {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExchangeRequest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "required": ["grant_type", "subject_token", "subject_token_type"],
+            "properties": {
+                "grant_type": {"const": GRANT_TYPE},
+                "subject_token": {"type": "string", "minLength": 1, "description": "The user's own token: a JWT of a configured issuer."},
+                "subject_token_type": {"enum": SUBJECT_TYPES},
+                "requested_token_type": {"const": TOKEN_TYPE},
+                "room": {"type": "string"},
+                "name": {"type": "string"},
+                "metadata": {"type": "string"},
+                "attributes": {"type": "string", "description": "A JSON object of text."},
+                "room_config": {"type": "string", "description": "A JSON object, camelCase."},
+            },
+        })
+    }
+}
 
 impl Exchange {
     /// Reads the form.

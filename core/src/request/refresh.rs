@@ -3,6 +3,7 @@
 //! A token is renewed as it is or not at all: policy is asked for the very same
 //! rights, and a policy that would give others by now is a refusal.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ use crate::object::Object;
 use crate::problem::Problem;
 
 /// A request to renew a token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The token, which is good still.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::duration;
@@ -16,6 +17,22 @@ const FORM: &str = "write whole seconds like 900, or text like \"15m\"";
 impl<'de> Deserialize<'de> for RequestedTtl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RequestedTtl, D::Error> {
         deserializer.deserialize_any(TtlVisitor)
+    }
+}
+
+impl JsonSchema for RequestedTtl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RequestedTtl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How long a token shall live: whole seconds, or text; what is more than allowed is shortened.",
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "examples": [900]},
+                {"type": "string", "pattern": duration::PATTERN, "examples": ["15m"]},
+            ],
+        })
     }
 }
 

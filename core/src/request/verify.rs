@@ -1,5 +1,6 @@
 //! A question about a token: the body of `POST /v1/tokens/verify`, read as strictly as a request for one.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mistake;
@@ -7,7 +8,7 @@ use crate::object::Object;
 use crate::problem::Problem;
 
 /// Whether LiveKit would accept a token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     /// The token.

@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Admin, Answer, answer, read, refused};
@@ -10,10 +11,14 @@ use crate::api::report::{KeyUse, Revocation};
 use crate::clock;
 use crate::rotator::Target;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Body {
+#[schemars(rename = "RevokeBody")]
+pub(super) struct Body {
+    /// Kept with the key: not blank.
+    #[schemars(regex(pattern = r"\S"))]
     reason: String,
+    /// For one key: at once, although nothing else can sign.
     #[serde(default)]
     now: bool,
 }

@@ -3,12 +3,29 @@
 use hyper::StatusCode;
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{BatchRequest, TokenRequest};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::SignApi;
-use super::mint::{Mint, Refusal};
-use crate::api::answer::{self, Answer};
+use super::mint::{Mint, Minted, Refusal};
+use crate::api::answer::{self, Answer, ProblemJson};
 use crate::api::callers::ResolvedCaller;
 use crate::audit::Record;
+
+/// The answer, as it is described; it is written piece by piece.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BatchAnswer<'a> {
+    results: Vec<BatchResult<'a>>,
+}
+
+/// What became of one request.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "described only")]
+enum BatchResult<'a> {
+    Token(Minted<'a>),
+    Problem(ProblemJson<'a>),
+}
 
 /// What one result takes, nearly always.
 const USUAL_RESULT: usize = 700;

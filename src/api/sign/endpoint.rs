@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use livekit_keyd_core::issuer::Asked;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SignApi;
@@ -15,8 +16,8 @@ use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
 use crate::audit::Record;
 
-#[derive(Serialize)]
-struct Granted<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Granted<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     server_url: Option<&'a str>,
     participant_token: &'a str,

@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 use livekit_keyd_core::issuer::{Exchange, OAuthError, TOKEN_TYPE};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SignApi;
@@ -12,8 +13,8 @@ use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
 use crate::audit::Record;
 
-#[derive(Serialize)]
-struct Exchanged<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Exchanged<'a> {
     access_token: &'a str,
     issued_token_type: &'static str,
     token_type: &'static str,
@@ -22,8 +23,8 @@ struct Exchanged<'a> {
     server_url: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Failed<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Failed<'a> {
     error: &'a str,
     error_description: String,
 }

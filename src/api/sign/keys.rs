@@ -6,24 +6,25 @@ use hyper::{Response, StatusCode};
 use livekit_keyd_core::key::Key;
 use livekit_keyd_core::phase::Phase;
 use livekit_keyd_core::time::Time;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
 use crate::clock;
 
-#[derive(Serialize)]
-struct KeysAnswer<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct KeysAnswer<'a> {
     keysets: [KeysetAnswer<'a>; 1],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct KeysetAnswer<'a> {
     name: &'a str,
     keys: Vec<KeyAnswer<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct KeyAnswer<'a> {
     id: &'a str,
     phase: &'static str,

@@ -17,6 +17,7 @@ use livekit_keyd_core::problem::{Problem, ProblemKind};
 use livekit_keyd_core::request::{Earlier, TokenRequest};
 use livekit_keyd_core::snapshot::Signing;
 use livekit_keyd_core::time::Time;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -123,7 +124,7 @@ impl Refusal {
 }
 
 /// A token's answer, as it is sent.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Minted<'a> {
     pub(super) token: &'a str,
     key_id: &'a str,

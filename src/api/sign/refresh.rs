@@ -36,10 +36,7 @@ impl SignApi {
         }
         match renewed {
             Ok(body) => answer::json(StatusCode::CREATED, body),
-            Err(refusal) => {
-                let (status, kind, detail, pointer) = refusal.parts();
-                answer::problem(status, &kind, &detail, pointer)
-            }
+            Err(refusal) => refusal.answer(),
         }
     }
 

@@ -6,6 +6,7 @@ use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::phase::Phase;
 use livekit_keyd_core::request::VerifyRequest;
 use livekit_keyd_core::verify::{Reason, Signature, Unverified};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,8 +18,8 @@ use crate::clock;
 use crate::signer::Keyring;
 
 /// The answer. A token that is refused shows no claims.
-#[derive(Serialize)]
-struct Verdict {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Verdict {
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Map<String, Value>>,

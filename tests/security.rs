@@ -17,8 +17,13 @@ fn is_there(file: &str, test: &str) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{file}.rs"));
     let text = fs::read_to_string(path).unwrap_or_default();
     let head = format!("fn {test}(");
-    let mut before =
-        text.lines().take_while(|line| !line.trim_start().starts_with(&head)).collect::<Vec<_>>();
+    let mut before = text
+        .lines()
+        .take_while(|line| {
+            let line = line.trim_start();
+            !line.strip_prefix("async ").unwrap_or(line).starts_with(&head)
+        })
+        .collect::<Vec<_>>();
     if before.len() == text.lines().count() {
         return false;
     }
@@ -53,7 +58,7 @@ fn every_threat_has_a_number_a_mitigation_and_a_test() {
         let title = threat.lines().next().unwrap_or_default();
         assert!(title.starts_with(&format!("{}. ", index + 1)), "number {} is: {title}", index + 1);
         let (said, shown) = threat.split_once("\nShown by ").unwrap_or_default();
-        assert!(said.lines().count() > 2, "{title}: no mitigation");
+        assert!(said.lines().count() > 1, "{title}: no mitigation");
         assert!(named(shown).next().is_some(), "{title}: no test");
     }
 }

@@ -1,4 +1,4 @@
-.PHONY: rooms soak test lint servers bench openapi
+.PHONY: api-test rooms soak test lint servers bench openapi
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -16,6 +16,10 @@ servers:
 # docs/openapi, from the types.
 openapi:
 	LIVEKIT_KEYD_WRITE_OPENAPI=1 cargo test --test openapi the_files
+
+# The signing socket under schemathesis, with many more requests than `make test` sends.
+api-test: servers
+	LIVEKIT_KEYD_EXAMPLES=300 cargo test --test schemathesis
 
 # Signing speed against its peers, in one run; rewrites docs/benchmarks.md. Takes about ten minutes, most of it the build.
 bench: servers

@@ -91,17 +91,19 @@ impl TokenRequest {
 }
 
 fn check_name(pointer: &str, name: Option<&str>) -> Result<(), Problem> {
-    let what = pointer.rsplit('/').next().unwrap_or_default();
     let Some(name) = name else { return Ok(()) };
+    let what = || pointer.rsplit('/').next().unwrap_or_default();
     if name.is_empty() {
-        return Err(Problem::malformed(pointer, format!("`{what}` is empty: leave it out or give one")));
+        return Err(Problem::malformed(pointer, format!("`{}` is empty: leave it out or give one", what())));
     }
     if name.len() > LONGEST_NAME {
-        let detail = format!("`{what}` has {} bytes, and LiveKit takes at most {LONGEST_NAME}", name.len());
+        let detail =
+            format!("`{}` has {} bytes, and LiveKit takes at most {LONGEST_NAME}", what(), name.len());
         return Err(Problem::malformed(pointer, detail));
     }
     if let Some(control) = name.chars().find(|c| c.is_control()) {
-        let detail = format!("`{what}` has the control character U+{:04X}: take it out", u32::from(control));
+        let detail =
+            format!("`{}` has the control character U+{:04X}: take it out", what(), u32::from(control));
         return Err(Problem::malformed(pointer, detail));
     }
     Ok(())

@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use jsonwebtoken::Algorithm;
+use jsonwebtoken::crypto::JwtSigner;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use livekit_keyd_core::claims::{Claims, Origin};
 use livekit_keyd_core::policy::{Approved, LimitedBy};
 use livekit_keyd_core::problem::{Problem, ProblemKind};
@@ -27,7 +29,7 @@ use crate::api::limit::TooMany;
 use crate::audit::{Issued, Record};
 use crate::clock;
 use crate::metrics::Outcome;
-use crate::signer::{Keyring, NoKey, SigningKey};
+use crate::signer::{Keyring, NoKey};
 
 /// `{"typ":"JWT","alg":"HS256"}` and the dot that follows it.
 const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.";
@@ -126,6 +128,8 @@ impl Refusal {
 /// A token's answer, as it is sent.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Minted<'a> {
+    /// Written by [`Mint::token`].
+    #[serde(skip)]
     pub(super) token: &'a str,
     key_id: &'a str,
     expires_at: Time,
@@ -161,6 +165,7 @@ pub(super) struct Mint<'a> {
     user_of: Option<UserOf<'a>>,
     renewal: Option<Renewal<'a>>,
     issued: u64,
+    signer: Box<dyn JwtSigner>,
     claims: Vec<u8>,
     token: String,
 }
@@ -170,10 +175,11 @@ impl<'a> Mint<'a> {
     pub(super) fn open(caller: &'a ResolvedCaller) -> Result<Mint<'a>, Refusal> {
         let now = clock::now();
         let keyring = caller.signer.keyring();
-        let snapshot = keyring.as_ref().map(|keyring| &keyring.snapshot);
-        let snapshot = snapshot.ok_or(Refusal::NoKey(NoKey::NeverRead))?;
-        let signing = snapshot.at(now, caller.signer.age());
+        let known = keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
+        let signing = known.snapshot.at(now, caller.signer.age());
         let signing = signing.map_err(|why| Refusal::NoKey(NoKey::Unusable(why)))?;
+        let key = &known.signing[signing.index].encoding;
+        let signer = (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256, key).map_err(internal)?;
         Ok(Mint {
             caller,
             keyring,
@@ -182,6 +188,7 @@ impl<'a> Mint<'a> {
             user_of: None,
             renewal: None,
             issued: 0,
+            signer,
             claims: Vec::with_capacity(512),
             token: String::new(),
         })
@@ -210,7 +217,15 @@ impl<'a> Mint<'a> {
         record: &mut Record<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        serde_json::to_writer(out, &self.sign(request, record)?).map_err(internal)
+        let minted = self.sign(request, record)?;
+        // A token has nothing that JSON escapes, so it is not looked through for that.
+        out.extend_from_slice(b"{\"token\":\"");
+        out.extend_from_slice(minted.token.as_bytes());
+        out.push(b'"');
+        let rest = out.len();
+        serde_json::to_writer(&mut *out, &minted).map_err(internal)?;
+        out[rest] = b',';
+        Ok(())
     }
 
     /// Signs one token.
@@ -245,7 +260,7 @@ impl<'a> Mint<'a> {
         let origin = Origin { profile: &approved.profile, caller, issuer, auth_time };
         let claims =
             Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
-        sign(&claims, key, &mut self.claims, &mut self.token)?;
+        sign(&claims, &*self.signer, &mut self.claims, &mut self.token)?;
         record.issued(&Issued {
             token: &self.token,
             at: now,
@@ -304,7 +319,7 @@ fn refresh_after(life: Duration) -> Duration {
 
 fn sign(
     claims: &Claims<'_>,
-    key: &SigningKey,
+    signer: &dyn JwtSigner,
     json: &mut Vec<u8>,
     token: &mut String,
 ) -> Result<(), Refusal> {
@@ -314,9 +329,9 @@ fn sign(
     token.reserve(HEADER.len() + json.len() * 4 / 3 + 48);
     token.push_str(HEADER);
     URL_SAFE_NO_PAD.encode_string(&*json, token);
-    let signature = jsonwebtoken::crypto::sign(token.as_bytes(), &key.encoding, Algorithm::HS256);
+    let signature = signer.try_sign(token.as_bytes()).map_err(internal)?;
     token.push('.');
-    token.push_str(&signature.map_err(internal)?);
+    URL_SAFE_NO_PAD.encode_string(signature, token);
     Ok(())
 }
 

@@ -92,7 +92,8 @@ fn rank(document: &Document, key: &Key, now: Time) -> usize {
         .committed()
         .filter(|key| key.is_usable() && key.commitment().is_some_and(|c| c.not_before > now))
         .min_by_key(|key| key.commitment().map(|c| c.ordinal))
-        .or_else(|| document.standbys().next());
+        // The first standby of all is active as soon as it is proven.
+        .or_else(|| document.standbys().nth(usize::from(document.newest().is_none())));
     if next.is_some_and(|next| next.id == key.id) {
         0
     } else if document.active(now).is_some_and(|active| active.id == key.id) {

@@ -207,7 +207,7 @@ fn carry_out(
     plan.wake_at(renew_at);
     let why = format!("{target} is restarted, under operation {generation}");
     match order {
-        None if !was_asked_since(world, fleet, restart) => {
+        None if !is_off(world, fleet, restart) => {
             wait(plan, "node", format!("{target} is asked once more before it is restarted"), None);
         }
         None => order_restart(plan, generation, restart, why),
@@ -232,12 +232,15 @@ fn carry_out(
 }
 
 /// Whether a node said since its turn began that it still is not as it should be: somebody else may have restarted it.
-fn was_asked_since(world: &World, fleet: &Fleet, restart: &Restart) -> bool {
-    let node = restart.node.as_ref().and_then(|node| fleet.nodes.get(node));
-    node.is_none_or(|node| {
-        let mut asked = expected(world).into_iter().filter_map(|(id, _)| node.answers.get(&id));
-        asked.all(|answer| answer.asked_at >= restart.began_at)
-    })
+/// Nothing is restarted on what is not known, as others take a node for done that says what it should while it drains.
+fn is_off(world: &World, fleet: &Fleet, restart: &Restart) -> bool {
+    let Some(node) = restart.node.as_ref().and_then(|node| fleet.nodes.get(node)) else { return true };
+    let Some(there) = world.publications.get(&restart.publisher).and_then(Observed::fresh) else {
+        return false;
+    };
+    let mut asked = expected(world).into_iter().filter_map(|(id, _)| node.answers.get(&id));
+    asked.all(|answer| answer.asked_at >= restart.began_at)
+        && matches!(state(fleet, node, &held(world, there), world.now), NodeState::Off(_))
 }
 
 fn order_restart(plan: &mut Plan, generation: u64, restart: &Restart, why: String) {

@@ -202,6 +202,9 @@ impl State {
     /// Why a keyset is not at rest, if it is not.
     pub(crate) fn unrest(&self, keyset: &str) -> Option<String> {
         let Some(document) = self.document(keyset) else { return Some("there is no document".into()) };
+        if document.rules != self.rules {
+            return Some(format!("the document has the rules of {:?}", document.config_revision));
+        }
         let now = self.clock(0);
         let count =
             |phase: Phase| document.keys.iter().filter(|key| Phase::of(document, key, now) == phase).count();
@@ -213,6 +216,10 @@ impl State {
                 count(Phase::Active),
                 document.requested
             ));
+        }
+        let bad = document.keys.iter().find(|key| key.replace_requested_at.is_some() && key.is_usable());
+        if let Some(key) = bad {
+            return Some(format!("{} is compromised and in use", key.id));
         }
         let live: Vec<_> = document.keys.iter().filter(|key| key.unpublished_at.is_none()).collect();
         for (name, publisher) in &self.publishers {

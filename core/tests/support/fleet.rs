@@ -30,6 +30,7 @@ pub(crate) enum Life {
 }
 
 /// A LiveKit node.
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) publisher: String,
@@ -80,6 +81,11 @@ impl State {
     /// A node starts anew and reads its publication, or an old copy of it.
     pub(crate) fn restart_node(&mut self, index: usize) {
         let stale = self.faults && self.setup.proven && self.random.chance(40);
+        self.start_node(index, stale);
+    }
+
+    /// A node starts anew with what its publication holds, or with what it held before.
+    pub(crate) fn start_node(&mut self, index: usize, stale: bool) {
         let publisher = &self.publishers[&self.nodes[index].publisher];
         let holds = if stale { &publisher.before } else { &publisher.holds };
         let keys: BTreeMap<_, _> = holds.keys.iter().cloned().collect();

@@ -9,19 +9,23 @@
 #![allow(dead_code, reason = "each test binary uses a part of the simulator")]
 
 mod checks;
-mod fleet;
-mod operator;
+pub(crate) mod fleet;
+pub(crate) mod operator;
 mod random;
 mod rotator;
-mod signer;
+pub(crate) mod signer;
 mod sim;
-mod state;
+pub(crate) mod state;
 
 use std::time::Duration;
 
+use livekit_keyd_core::plan::Rule;
 use livekit_keyd_core::rules::{Offline, Rotation, Rules};
 use livekit_keyd_core::time::Time;
 
+#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
+pub(crate) use random::Random;
+#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
 pub(crate) use sim::Sim;
 #[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
 pub(crate) use state::{State, Violation};
@@ -45,14 +49,14 @@ pub(crate) enum Mutation {
     ProvesEarly,
     /// A rotator erases a secret as soon as its key is retired.
     ErasesEarly,
-    /// A rotator leaves old versions and orphans in the store.
-    NeverPurges,
     /// A rotator names a standby before its secret is written.
     NamesBeforeWriting,
     /// A rotator takes a node that it did not hear of for one that accepts.
     ProvesUnasked,
     /// A rotator restarts nodes whatever the lease says.
     RestartsWithoutLease,
+    /// A rotator's plans lack the steps of a rule.
+    Omits(Rule),
 }
 
 /// What a world is made of.
@@ -123,7 +127,7 @@ impl Setup {
 
     /// Everything small and close together, so that a short walk sees many lives of keys.
     pub(crate) fn stormy(seed: u64) -> Setup {
-        let mut random = random::Random::new(seed ^ 0xABCD);
+        let mut random = Random::new(seed ^ 0xABCD);
         let mut setup = Setup::calm();
         setup.seed = seed;
         setup.keysets = 1 + random.below(2);
@@ -151,7 +155,7 @@ impl Setup {
     /// As [`Setup::stormy`], with nodes that are asked.
     pub(crate) fn stormy_and_proven(seed: u64) -> Setup {
         let mut setup = Setup::stormy(seed);
-        let mut random = random::Random::new(seed ^ 0x5EED);
+        let mut random = Random::new(seed ^ 0x5EED);
         setup.proven = true;
         setup.nodes = 2 + random.below(2);
         setup

@@ -54,16 +54,20 @@ pub(crate) enum Command {
     Hold,
     Resume,
     Revoke { accept_outage: bool },
+    Replace,
+    RevokeAll,
 }
 
 impl Command {
-    pub(crate) const ALL: [Command; 6] = [
+    pub(crate) const ALL: [Command; 8] = [
         Command::Rotate,
         Command::Activate,
         Command::Hold,
         Command::Resume,
         Command::Revoke { accept_outage: false },
         Command::Revoke { accept_outage: true },
+        Command::Replace,
+        Command::RevokeAll,
     ];
 }
 
@@ -77,7 +81,7 @@ pub(crate) async fn command(keyset: String, command: Command, shared: Shared) {
         return;
     };
     shared.turn().await;
-    let (now, change, material) = shared.with(|state| {
+    let (now, change, mut material) = shared.with(|state| {
         let offset = state.new_offset();
         let now = state.clock(offset);
         let write = WriteId(state.new_name());
@@ -90,6 +94,13 @@ pub(crate) async fn command(keyset: String, command: Command, shared: Shared) {
         (now, change, Material { secrets, ..Material::none(write) })
     });
     shared.turn().await;
+    for _ in 0..change.creates() {
+        let (id, secret) = shared.with(|state| state.new_key());
+        material.fresh.push(id.clone());
+        if shared.write(Write::Standby { keyset: keyset.clone(), id, secret }).await != Outcome::Landed {
+            return;
+        }
+    }
     if let Ok(next) = apply(&document, &change, now, material) {
         let what = format!("{command:?} {:?} at {now}", change.key().map(KeyId::as_str));
         let write = Write::Document { keyset, expected: version, document: Arc::new(next), what };
@@ -104,13 +115,14 @@ fn change(
     until: livekit_keyd_core::time::Time,
 ) -> Change {
     let by = "an operator".to_owned();
+    let reason = "it was seen in a log".to_owned();
     match command {
         Command::Rotate => Change::Request(Request { by, at: now, key: None }),
         Command::Activate => Change::Request(Request { by, at: now, key: Some(target) }),
         Command::Hold => Change::Hold { by, until },
         Command::Resume => Change::Resume,
-        Command::Revoke { accept_outage } => {
-            Change::Revoke { key: target, reason: "it was seen in a log".into(), accept_outage }
-        }
+        Command::Revoke { accept_outage } => Change::Revoke { key: target, reason, accept_outage },
+        Command::Replace => Change::Replace { key: target, reason },
+        Command::RevokeAll => Change::RevokeAll { reason },
     }
 }

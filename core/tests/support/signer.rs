@@ -48,7 +48,9 @@ pub(crate) fn offer(
     signer.compromised.extend(compromised.map(|key| key.id.clone()));
     let snapshot = if forgives {
         let mut forgiven = livekit_keyd_core::document::Document::clone(document);
-        forgiven.keys.iter_mut().for_each(|key| key.compromised_at = None);
+        for key in forgiven.keys.iter_mut().filter(|key| key.compromised_at.is_some()) {
+            (key.compromised_at, key.unpublished_at) = (None, None);
+        }
         Snapshot::new(&forgiven, &std::collections::BTreeSet::new())
     } else {
         Snapshot::new(document, &signer.compromised)

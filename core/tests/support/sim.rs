@@ -70,6 +70,15 @@ impl Sim {
         sim
     }
 
+    /// Processes anew in a world that is as it is.
+    pub(crate) fn resume(state: State) -> Sim {
+        let setup = state.setup.clone();
+        let mut sim = Sim::new(&setup);
+        *sim.shared.0.borrow_mut() = state;
+        sim.restart_rotators();
+        sim
+    }
+
     fn new_rotator(&mut self, sleep: Sleep) -> Process {
         self.rotators += 1;
         let rotator = Rotator::new(format!("R{}", self.rotators), self.shared.clone(), sleep.clone());

@@ -59,6 +59,7 @@ pub(crate) struct Publisher {
     pub(crate) changes: usize,
 }
 
+#[derive(Clone)]
 pub(crate) struct Signer {
     pub(crate) keyset: String,
     pub(crate) offset: i64,
@@ -91,11 +92,13 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+#[derive(Clone)]
 pub(crate) struct InFlight {
     pub(crate) write: Write,
     pub(crate) answer: Option<Rc<Cell<Option<Outcome>>>>,
 }
 
+#[derive(Clone)]
 pub(crate) struct State {
     pub(crate) setup: Setup,
     /// The true time, in milliseconds since the epoch.
@@ -121,6 +124,8 @@ pub(crate) struct State {
     pub(crate) writes: u64,
     pub(crate) steps: BTreeMap<&'static str, usize>,
     pub(crate) trace: VecDeque<String>,
+    /// Whether nothing is kept of what happened.
+    pub(crate) quiet: bool,
     pub(crate) violation: Option<Violation>,
 }
 
@@ -166,6 +171,7 @@ impl State {
             writes: 0,
             steps: BTreeMap::new(),
             trace: VecDeque::new(),
+            quiet: false,
             violation: None,
         }
     }
@@ -197,6 +203,9 @@ impl State {
     }
 
     pub(crate) fn note(&mut self, line: impl Into<String>) {
+        if self.quiet {
+            return;
+        }
         let line = format!("{} {}", Time::from_millis(self.now), line.into());
         self.trace.push_back(line);
         if self.trace.len() > REMEMBERED {

@@ -1,4 +1,4 @@
-.PHONY: api-test rooms soak test lint servers bench openapi
+.PHONY: api-test rooms soak test lint servers bench openapi model
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -33,3 +33,7 @@ soak: servers
 # Rooms of LiveKit's own SDK over a cluster whose keys rotate; prints the numbers of docs/rooms.md. Some minutes.
 rooms: servers
 	LIVEKIT_KEYD_ROTATIONS=3 cargo test --test rooms -- --nocapture
+# The model: every interleaving of two rotators to a depth, seeded walks, and a large deployment, whose numbers go to
+# docs/scale.md. Some minutes.
+model:
+	LIVEKIT_KEYD_MODEL=full cargo test --release -p livekit-keyd-core --test model --test simulation --test fleet_scale -- --nocapture

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use livekit_keyd_core::document::{Lineage, WriteId};
 use livekit_keyd_core::key::KeyId;
+use livekit_keyd_core::pause;
 use livekit_keyd_core::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -51,7 +52,7 @@ pub fn nonce() -> String {
 
 /// A duration within a fifth of this one, so that many processes do not act at once.
 pub fn jitter(duration: Duration) -> Duration {
-    duration.mul_f64(0.8 + 0.4 * fraction())
+    pause::jitter(duration, fraction())
 }
 
 /// A number of at least 0 and less than 1.

@@ -1,12 +1,14 @@
 //! Keeps a signer in touch with the store.
 //!
 //! Each read renews the lease. What fails is tried again at the next refresh: the
-//! signer goes on with the last good document, and says for how long it may.
+//! signer goes on with the last good document, and says for how long it may. Without
+//! one it tries sooner, and more slowly each time.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use livekit_keyd_core::duration;
+use livekit_keyd_core::pause::Refresh;
 use tokio::sync::{Notify, watch};
 
 use crate::conditions::{Conditions, Finding};
@@ -33,9 +35,11 @@ pub struct Refresher {
 impl Refresher {
     /// Reads until told to stop.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut pauses = Refresh::default();
         loop {
             self.refresh().await;
-            let pause = random::jitter(self.interval());
+            let has_document = self.signer.keyring().is_some();
+            let pause = pauses.next(self.interval(), has_document, random::fraction());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.poke.notified() => {}

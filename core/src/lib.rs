@@ -13,6 +13,7 @@ pub mod issuer;
 pub mod key;
 pub mod nearest;
 mod object;
+pub mod pause;
 pub mod phase;
 pub mod plan;
 pub mod policy;

@@ -4,7 +4,6 @@
 //! different, as only one of them is worth another try; and the server's own words
 //! reach the operator.
 
-mod backoff;
 mod capabilities;
 mod client;
 mod config;

@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use vaultrs::client::VaultClient;
 
 use super::FIRST_LOGIN;
-use super::backoff::Backoff;
 use super::client::Transport;
 use super::config::{VaultAuth, VaultConfig};
 use super::credential::Watched;
@@ -162,7 +161,7 @@ impl State {
                     tracing::warn!("{}", failure.error);
                     let app_role = matches!(self.config.auth, VaultAuth::AppRole { .. });
                     let pause = match failure.error.is_retryable() || !app_role {
-                        true => backoff.next(),
+                        true => backoff.next(random::fraction()),
                         false => AFTER_REFUSAL,
                     };
                     self.looked(Some(failure));
@@ -222,7 +221,7 @@ impl State {
                 Err(error) if error.is_retryable() => {
                     tracing::warn!("{error}");
                     self.looked(Some(error.into()));
-                    now.renew_at = now.ends_at.min(Instant::now() + backoff.next());
+                    now.renew_at = now.ends_at.min(Instant::now() + backoff.next(random::fraction()));
                 }
                 Err(error) => {
                     tracing::warn!("a new login is made: {error}");

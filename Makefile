@@ -33,6 +33,7 @@ soak: servers
 # Rooms of LiveKit's own SDK over a cluster whose keys rotate; prints the numbers of docs/rooms.md. Some minutes.
 rooms: servers
 	LIVEKIT_KEYD_ROTATIONS=3 cargo test --test rooms -- --nocapture
+
 # The model: every interleaving of two rotators to a depth, seeded walks, and a large deployment, whose numbers go to
 # docs/scale.md. Some minutes.
 model:

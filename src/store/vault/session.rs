@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use livekit_keyd_core::pause::Backoff;
 use livekit_keyd_core::time::Time;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;

@@ -26,9 +26,10 @@ bench: servers
 	cargo bench -p livekit-keyd-core --bench scale
 	cargo bench --bench signing
 
-# Thirty rotations of a whole fleet, with kills all the while: about a quarter of an hour.
+# Thirty rotations of a whole fleet, with kills all the while, and kills at each step of a rollout: about a quarter of an hour.
 soak: servers
 	LIVEKIT_KEYD_ROTATIONS=30 cargo test --test fleet_rotation -- --nocapture
+	cargo test --test rollout_kills
 
 # Rooms of LiveKit's own SDK over a cluster whose keys rotate; prints the numbers of docs/rooms.md. Some minutes.
 rooms: servers

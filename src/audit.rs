@@ -9,6 +9,7 @@ mod record;
 mod sink;
 mod suspicious;
 mod tail;
+mod tally;
 mod trail;
 mod writer;
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::policy::LimitedBy;
+use livekit_keyd_core::time::Time;
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -43,6 +44,14 @@ pub struct KeyHandles {
     pub issued: IntCounter,
     /// When it last did, in seconds since the Unix epoch; 0 for never.
     pub last_used: IntGauge,
+}
+
+impl KeyHandles {
+    /// Counts tokens that it signed at a moment.
+    pub fn saw(&self, tokens: u64, at: Time) {
+        self.issued.inc_by(tokens);
+        self.last_used.set(at.as_secs());
+    }
 }
 
 impl KeyMetrics {
@@ -170,12 +179,17 @@ impl CallerMetrics {
     /// Counts tokens that it was given.
     pub fn issued(&self, tokens: u64) {
         self.issued.inc_by(tokens);
-        self.requests[Outcome::Ok as usize].inc_by(tokens);
+        self.saw_many(Outcome::Ok, tokens);
     }
 
     /// Counts one token request.
     pub fn saw(&self, outcome: Outcome) {
-        self.requests[outcome as usize].inc();
+        self.saw_many(outcome, 1);
+    }
+
+    /// Counts some requests that ended alike.
+    pub fn saw_many(&self, outcome: Outcome, requests: u64) {
+        self.requests[outcome as usize].inc_by(requests);
     }
 
     /// Counts a token that was one too many.

@@ -290,7 +290,7 @@ fn resolve_callers(
             matches: caller.who.clone(),
             limit: caller.limit.map(|rate| limit(&caller.caller.name, rate)),
             policy: config.policy(caller),
-            metrics: metrics.caller(&caller.keyset, &caller.caller.name),
+            metrics: Arc::new(metrics.caller(&caller.keyset, &caller.caller.name)),
             issuers: issuers.named(caller.issuers.as_deref()),
             signer,
         })

@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use super::answer as http;
 use super::peer::Peer;
 use super::report::{Changed, Held, Imported, Initialized, Refreshed, Reloaded};
+use super::request_id::RequestId;
 use super::server::Handler;
 use crate::audit::Trail;
 use crate::clock;
@@ -150,22 +151,6 @@ impl Admin {
         })
     }
 
-    /// Nobody waits for it: an operator must be able to act while the trail's disk is full.
-    fn record(&self, operator: &Operator, path: &str, answer: &Answer) {
-        let Some(trail) = &self.trail else { return };
-        let (outcome, status, message) = match answer {
-            Ok((status, _)) => (Outcome::Success, status, None),
-            Err((status, _, sentence)) => (Outcome::Failure, status, Some(sentence.as_str())),
-        };
-        let event = Event {
-            reason: Some(status.as_str()),
-            rule: Some(path),
-            message,
-            ..Event::new(clock::now(), Action::OperatorCommand, outcome)
-        };
-        trail.note(&event.by(operator.subject));
-    }
-
     fn refresh(&self) -> Answer {
         for poke in &self.refresh {
             poke.notify_one();
@@ -271,6 +256,22 @@ fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
     (status, kind, refusal.to_string())
 }
 
+/// Nobody waits for it: an operator must be able to act while the trail's disk is full.
+fn record(trail: &Trail, operator: &Operator, path: &str, id: &RequestId, answer: &Answer) {
+    let (outcome, status, message) = match answer {
+        Ok((status, _)) => (Outcome::Success, status, None),
+        Err((status, _, sentence)) => (Outcome::Failure, status, Some(sentence.as_str())),
+    };
+    let event = Event {
+        reason: Some(status.as_str()),
+        rule: Some(path),
+        request_id: Some(id.as_str()),
+        message,
+        ..Event::new(clock::now(), Action::OperatorCommand, outcome)
+    };
+    trail.note(&event.by(operator.subject));
+}
+
 /// A connection to the admin socket: who asks, in words.
 pub struct Operator {
     by: String,
@@ -294,13 +295,19 @@ impl Handler for Admin {
             _ => {}
         }
         let answered = self.call(&head.method, head.uri.path(), body, &operator.by).await;
-        if head.method == Method::POST {
-            self.record(operator, head.uri.path(), &answered);
-        }
-        match answered {
+        let id = self.trail.as_ref().filter(|_| head.method == Method::POST).map(|trail| {
+            let id = RequestId::of(head);
+            record(trail, operator, head.uri.path(), &id, &answered);
+            id
+        });
+        let mut answer = match answered {
             Ok((status, value)) => http::value(status, &value),
             Err((StatusCode::METHOD_NOT_ALLOWED, allow, _)) => http::wrong_method(allow),
             Err((status, kind, sentence)) => http::problem(status, kind, &sentence, ""),
+        };
+        if let Some(id) = id {
+            id.tell(&mut answer);
         }
+        answer
     }
 }

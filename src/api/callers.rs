@@ -21,7 +21,7 @@ pub struct ResolvedCaller {
     /// Who signs for it.
     pub signer: Arc<Signer>,
     /// Its counters.
-    pub metrics: CallerMetrics,
+    pub metrics: Arc<CallerMetrics>,
     /// Whose users' tokens it may pass on.
     pub issuers: Issuers,
 }

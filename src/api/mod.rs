@@ -9,6 +9,7 @@ mod openapi;
 pub mod peer;
 pub mod problem_type;
 pub mod report;
+pub mod request_id;
 pub mod server;
 pub mod sign;
 pub mod socket;

@@ -25,6 +25,7 @@ pub use webhooks::Replays;
 use super::answer::{self, Answer};
 use super::callers::{Callers, ResolvedCaller};
 use super::peer::Peer;
+use super::request_id::RequestId;
 use super::server::Handler;
 use super::telemetry;
 use crate::audit::{Record, Recorder};
@@ -75,6 +76,7 @@ impl SignApi {
     fn for_caller(
         &self,
         connection: &SignConnection,
+        id: Option<&RequestId>,
         answer: impl FnOnce(&ResolvedCaller) -> Answer,
     ) -> Answer {
         let callers = self.callers.load();
@@ -82,7 +84,7 @@ impl SignApi {
         if Arc::ptr_eq(&known.0, &callers) {
             return match known.1.as_deref() {
                 Some(caller) => answer(caller),
-                None => self.nobody(&connection.peer),
+                None => self.nobody(&connection.peer, id),
             };
         }
         drop(known);
@@ -92,7 +94,7 @@ impl SignApi {
         drop(known);
         match caller {
             Some(caller) => answer(&caller),
-            None => self.nobody(&connection.peer),
+            None => self.nobody(&connection.peer, id),
         }
     }
 
@@ -100,12 +102,12 @@ impl SignApi {
     async fn recorded(
         &self,
         connection: &SignConnection,
-        head: &Parts,
+        id: Option<&RequestId>,
         answer: impl FnOnce(&ResolvedCaller, &mut Record<'_>) -> Answer,
     ) -> Answer {
         let mut receipt = None;
-        let answer = self.for_caller(connection, |caller| {
-            let mut record = self.record(connection, caller, head);
+        let answer = self.for_caller(connection, id, |caller| {
+            let mut record = self.record(connection, caller, id);
             let answer = answer(caller, &mut record);
             receipt = record.hand_over();
             answer
@@ -122,10 +124,10 @@ impl SignApi {
         &'a self,
         connection: &SignConnection,
         caller: &'a ResolvedCaller,
-        head: &'a Parts,
+        id: Option<&'a RequestId>,
     ) -> Record<'a> {
-        let request_id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
-        self.recorder.record(&caller.policy.caller().name, connection.peer.subject(), request_id)
+        let id = id.map(RequestId::as_str);
+        self.recorder.record(&caller.policy.caller().name, connection.peer.subject(), id)
     }
 
     /// The connection's caller, for answers that must wait: nothing is held meanwhile.
@@ -133,51 +135,57 @@ impl SignApi {
         self.callers.load().find(&connection.peer).cloned()
     }
 
-    fn nobody(&self, peer: &Peer) -> Answer {
+    fn nobody(&self, peer: &Peer, id: Option<&RequestId>) -> Answer {
         self.metrics.nobody();
         let Peer { uid, gids, .. } = peer;
         let detail =
             format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
-        let mut record = self.recorder.record("", peer.subject(), None);
+        let mut record = self.recorder.record("", peer.subject(), id.map(RequestId::as_str));
+        record.denied("no-caller");
         record.refused("denied:no-caller", Some("no-caller"), &detail);
         // Nobody waits: no token is given out.
         let _ = record.hand_over();
         answer::problem(StatusCode::FORBIDDEN, "denied:no-caller", &detail, "")
     }
-}
 
-impl Handler for SignApi {
-    type Connection = SignConnection;
-
-    async fn answer(&self, connection: &SignConnection, head: &Parts, body: &[u8]) -> Answer {
+    async fn route(
+        &self,
+        connection: &SignConnection,
+        head: &Parts,
+        id: Option<&RequestId>,
+        body: &[u8],
+    ) -> Answer {
         match (&head.method, head.uri.path()) {
             (&Method::POST, "/v1/tokens") => {
-                self.recorded(connection, head, |caller, record| self.tokens(caller, record, body)).await
+                self.recorded(connection, id, |caller, record| self.tokens(caller, record, body)).await
             }
             (&Method::POST, "/v1/tokens/batch") => {
-                self.recorded(connection, head, |caller, record| self.batch(caller, record, body)).await
+                self.recorded(connection, id, |caller, record| self.batch(caller, record, body)).await
             }
             (&Method::POST, "/v1/tokens/verify") => {
-                self.recorded(connection, head, |caller, record| self.verify(caller, record, body)).await
+                self.recorded(connection, id, |caller, record| self.verify(caller, record, body)).await
             }
             (&Method::POST, "/v1/webhooks/verify") => {
-                self.for_caller(connection, |caller| self.webhook(caller, &head.headers, body))
+                self.recorded(connection, id, |caller, record| {
+                    self.webhook(caller, record, &head.headers, body)
+                })
+                .await
             }
             (&Method::POST, "/v1/tokens/refresh") => match self.caller(connection) {
-                Some(caller) => self.refresh(&caller, self.record(connection, &caller, head), body).await,
-                None => self.nobody(&connection.peer),
+                Some(caller) => self.refresh(&caller, self.record(connection, &caller, id), body).await,
+                None => self.nobody(&connection.peer, id),
             },
             (&Method::POST, "/v1/token-exchange") => match self.caller(connection) {
-                Some(caller) => self.exchange(&caller, self.record(connection, &caller, head), body).await,
-                None => self.nobody(&connection.peer),
+                Some(caller) => self.exchange(&caller, self.record(connection, &caller, id), body).await,
+                None => self.nobody(&connection.peer, id),
             },
             (&Method::POST, "/token") => match self.caller(connection) {
                 Some(caller) => {
-                    self.endpoint(&caller, self.record(connection, &caller, head), head, body).await
+                    self.endpoint(&caller, self.record(connection, &caller, id), head, body).await
                 }
-                None => self.nobody(&connection.peer),
+                None => self.nobody(&connection.peer, id),
             },
-            (&Method::GET, "/v1/keys") => self.for_caller(connection, |caller| keys::list(caller, head)),
+            (&Method::GET, "/v1/keys") => self.for_caller(connection, id, |caller| keys::list(caller, head)),
             (&Method::GET, "/openapi.json") => super::openapi::serve(&openapi::DOCUMENT),
             (&Method::GET, "/healthz") => telemetry::healthy(),
             (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),
@@ -197,6 +205,20 @@ impl Handler for SignApi {
                 "/v1/tokens, /v1/tokens/batch, /v1/tokens/verify, /v1/tokens/refresh, /v1/webhooks/verify, /v1/token-exchange, /token, /v1/keys, /healthz, /readyz and /openapi.json",
             ),
         }
+    }
+}
+
+impl Handler for SignApi {
+    type Connection = SignConnection;
+
+    async fn answer(&self, connection: &SignConnection, head: &Parts, body: &[u8]) -> Answer {
+        // Only a trail makes an id worth anything.
+        let id = self.recorder.trail.is_some().then(|| RequestId::of(head));
+        let mut answer = self.route(connection, head, id.as_ref(), body).await;
+        if let Some(id) = id {
+            id.tell(&mut answer);
+        }
+        answer
     }
 
     fn max_body(&self, path: &str, usual: usize) -> usize {

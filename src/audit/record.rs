@@ -9,8 +9,10 @@ use livekit_keyd_core::time::Time;
 use serde::Serialize;
 
 use super::suspicious::{Suspicion, Suspicions};
+use super::tally::Tally;
 use super::trail::{Receipt, Trail};
 use crate::clock;
+use crate::metrics::{CallerMetrics, KeyHandles};
 
 /// What an event takes, nearly always.
 const USUAL_EVENT: usize = 640;
@@ -40,7 +42,7 @@ impl Recorder {
             asked: Vec::new(),
             lines,
             events: 0,
-            tokens: 0,
+            tally: None,
         }
     }
 }
@@ -56,7 +58,7 @@ pub struct Record<'a> {
     asked: Vec<u8>,
     lines: Vec<u8>,
     events: u64,
-    tokens: u64,
+    tally: Option<Tally>,
 }
 
 /// What a refusal repeats of its request.
@@ -86,6 +88,10 @@ pub struct Issued<'a> {
     pub key_id: &'a str,
     /// The issuer that vouches for the user, or nothing.
     pub issuer: &'a str,
+    /// Counts what its caller is given.
+    pub caller: &'a Arc<CallerMetrics>,
+    /// Counts what its key signed.
+    pub usage: &'a KeyHandles,
 }
 
 impl<'a> Record<'a> {
@@ -98,7 +104,7 @@ impl<'a> Record<'a> {
     /// Remembers what is asked for.
     pub fn asked(&mut self, request: &TokenRequest) {
         self.asked.clear();
-        if self.recorder.trail.is_none() {
+        if !self.is_kept() {
             return;
         }
         let short = |text: &'_ str| text.len() <= LONGEST_ASKED;
@@ -112,13 +118,14 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// A token was signed.
-    pub fn issued(&mut self, issued: &Issued<'_>) {
-        self.tokens += 1;
+    /// A token was signed. Says whether it is counted here, when it may be given out.
+    #[must_use = "somebody must count the token"]
+    pub fn issued(&mut self, issued: &Issued<'_>) -> bool {
         if self.recorder.trail.is_none() {
-            return;
+            return false;
         }
-        let Issued { token, at, expires_at, approved, keyset, key_id, issuer } = issued;
+        let Issued { token, at, expires_at, approved, keyset, key_id, issuer, caller, usage } = issued;
+        self.tally.get_or_insert_with(|| Tally::new(caller, usage, *at)).add_one();
         let some = |text: &'_ str| !text.is_empty();
         let grants = approved.grants.granted();
         self.event(&Event {
@@ -133,17 +140,24 @@ impl<'a> Record<'a> {
             expires_at: Some(*expires_at),
             ..Event::new(*at, self.action, Outcome::Success)
         });
+        true
+    }
+
+    /// Whether there is a trail. Without one nobody need word what it would hold.
+    pub fn is_kept(&self) -> bool {
+        self.recorder.trail.is_some()
+    }
+
+    /// Policy's rule, or a rate, denied the request.
+    pub fn denied(&mut self, rule: &str) {
+        for suspicion in self.recorder.suspicions.denied(self.caller, rule) {
+            self.suspicious(suspicion, None, None);
+        }
     }
 
     /// No token was signed. `rule` is policy's, if it was policy.
     pub fn refused(&mut self, kind: &str, rule: Option<&str>, detail: &str) {
-        if let Some(rule) = rule {
-            let noticed = self.recorder.suspicions.denied(self.caller, rule);
-            for suspicion in noticed {
-                self.suspicious(suspicion, None, None);
-            }
-        }
-        if self.recorder.trail.is_none() {
+        if !self.is_kept() {
             return;
         }
         self.event(&Event {
@@ -159,6 +173,13 @@ impl<'a> Record<'a> {
             self.lines.extend_from_slice(&self.asked[1..]);
             self.lines.push(b'\n');
         }
+    }
+
+    /// No token was signed, and nothing else happens.
+    pub fn refused_alone(mut self, kind: &str, detail: &str) {
+        self.refused(kind, None, detail);
+        // Nobody waits: no token is given out.
+        let _ = self.hand_over();
     }
 
     /// Something deserves a look.
@@ -185,14 +206,10 @@ impl<'a> Record<'a> {
 
     /// Hands all over as one group. Only who gives out a token must wait for the receipt.
     pub fn hand_over(&mut self) -> Option<Receipt> {
-        let (lines, events, tokens) = (
-            std::mem::take(&mut self.lines),
-            std::mem::take(&mut self.events),
-            std::mem::take(&mut self.tokens),
-        );
+        let (lines, events) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.events));
         let trail = self.recorder.trail.as_ref().filter(|_| events > 0)?;
-        if tokens > 0 {
-            return Some(trail.hand_over(lines, events));
+        if let Some(tally) = self.tally.take() {
+            return Some(trail.hand_over(lines, events, tally));
         }
         trail.send(lines, events, None);
         None

@@ -18,13 +18,13 @@ const OF_OTHERS: [&str; 4] = ["profiles", "allowed_rooms", "allowed_identities",
 /// Its kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Suspicion {
-    /// A retired key's token was shown to verify.
+    /// A retired key's token was shown.
     RetiredKey,
-    /// A compromised key's token was shown to verify.
+    /// A compromised key's token was shown.
     CompromisedKey,
-    /// A token of a key that nobody knows was shown to verify.
+    /// A token of a key that nobody knows was shown.
     UnknownKey,
-    /// A token that its key did not sign was shown to verify.
+    /// A token that its key did not sign was shown.
     WrongSignature,
     /// One caller was denied again and again.
     RepeatedDenials,

@@ -11,6 +11,7 @@ use prometheus::Registry;
 use tokio::sync::oneshot;
 
 use super::metrics::AuditMetrics;
+use super::tally::Tally;
 use super::writer::{Batch, Job, Settings, Writer};
 use crate::conditions::{Conditions, Finding};
 
@@ -84,11 +85,12 @@ impl Trail {
         Ok(Arc::new(Trail { queue: sender, shared, on_failure, timeout }))
     }
 
-    /// Hands events over, each a JSON object that ends with a line break. The receipt says whether they were written.
-    pub fn hand_over(self: &Arc<Self>, events: Vec<u8>, count: u64) -> Receipt {
+    /// Hands over events with tokens, each a JSON object that ends with a line break. The receipt says whether they
+    /// were written.
+    pub(super) fn hand_over(self: &Arc<Self>, events: Vec<u8>, count: u64, tally: Tally) -> Receipt {
         let (done, written) = oneshot::channel();
         let queued = self.send(events, count, Some(done));
-        Receipt { trail: Arc::clone(self), written: queued.then_some(written) }
+        Receipt { trail: Arc::clone(self), written: queued.then_some(written), tally }
     }
 
     /// Hands over an event for which nobody waits.
@@ -139,17 +141,24 @@ impl Trail {
 pub struct Receipt {
     trail: Arc<Trail>,
     written: Option<oneshot::Receiver<bool>>,
+    tally: Tally,
 }
 
 impl Receipt {
-    /// Whether the answer may be given: the events are written, or need not be.
+    /// Whether the answer may be given: the events are written, or need not be. Counts its tokens accordingly.
     pub async fn lets_pass(self) -> bool {
-        let Receipt { trail, written } = self;
+        let Receipt { trail, written, tally } = self;
         let is_written = match written {
             Some(written) => trail.wait(written).await,
             None => false,
         };
-        is_written || trail.on_failure == OnFailure::Drop
+        let lets_pass = is_written || trail.on_failure == OnFailure::Drop;
+        if lets_pass {
+            tally.given_out()
+        } else {
+            tally.withheld()
+        }
+        lets_pass
     }
 }
 

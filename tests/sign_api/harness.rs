@@ -175,7 +175,7 @@ impl Harness {
             limit: None,
             policy: Policy::new(caller, profiles, None),
             signer: Arc::clone(&self.signer),
-            metrics: self.metrics.caller("default", name),
+            metrics: Arc::new(self.metrics.caller("default", name)),
             issuers: Issuers::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
+use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::{Exchange, OAuthError, TOKEN_TYPE};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,7 +34,10 @@ impl SignApi {
     pub(super) async fn exchange(&self, caller: &ResolvedCaller, record: Record<'_>, body: &[u8]) -> Answer {
         let Exchange { subject_token, asked } = match Exchange::parse(body) {
             Ok(exchange) => exchange,
-            Err(error) => return failed(StatusCode::BAD_REQUEST, &error),
+            Err(error) => {
+                record.of(Action::TokenExchange).refused_alone(error.error, &error.description);
+                return failed(StatusCode::BAD_REQUEST, &error);
+            }
         };
         let signed_on = self.sign_on_recorded(caller, record, &subject_token, asked, |minted| {
             let exchanged = Exchanged {

@@ -57,13 +57,18 @@ impl From<Problem> for Refusal {
 impl Refusal {
     /// Writes it down.
     pub(super) fn record(&self, record: &mut Record<'_>) {
-        let (_, kind, detail, _) = self.parts();
         let rule = match self {
             Refusal::Problem(problem) if problem.kind == ProblemKind::Denied => Some(problem.rule),
             Refusal::TooMany(_) => Some("rate"),
             _ => None,
         };
-        record.refused(&kind, rule, &detail);
+        if let Some(rule) = rule {
+            record.denied(rule);
+        }
+        if record.is_kept() {
+            let (_, kind, detail, _) = self.parts();
+            record.refused(&kind, rule, &detail);
+        }
     }
 
     /// Counts it with its caller.
@@ -261,7 +266,7 @@ impl<'a> Mint<'a> {
         let claims =
             Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
         sign(&claims, &*self.signer, &mut self.claims, &mut self.token)?;
-        record.issued(&Issued {
+        let is_counted = record.issued(&Issued {
             token: &self.token,
             at: now,
             expires_at,
@@ -269,11 +274,13 @@ impl<'a> Mint<'a> {
             keyset: &keyring.document.keyset,
             key_id: key.id.as_str(),
             issuer,
+            caller: &self.caller.metrics,
+            usage: &key.usage,
         });
         if let Some(by) = ttl.limited_by {
             self.caller.metrics.clamped(by);
         }
-        self.issued += 1;
+        self.issued += u64::from(!is_counted);
         Ok(Minted {
             token: &self.token,
             key_id: key.id.as_str(),
@@ -302,12 +309,10 @@ impl Renewal<'_> {
 }
 
 impl Drop for Mint<'_> {
-    /// Counts what was signed.
+    /// Counts what was signed, unless it waits for the audit trail.
     fn drop(&mut self) {
         let Some(keyring) = self.keyring.as_ref().filter(|_| self.issued > 0) else { return };
-        let usage = &keyring.signing[self.signing.index].usage;
-        usage.issued.inc_by(self.issued);
-        usage.last_used.set(self.now.as_secs());
+        keyring.signing[self.signing.index].usage.saw(self.issued, self.now);
         self.caller.metrics.issued(self.issued);
     }
 }

@@ -11,7 +11,7 @@ use livekit_keyd_core::issuer::Asked;
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{Earlier, RefreshRequest};
 use livekit_keyd_core::time::Time;
-use livekit_keyd_core::verify::Unverified;
+use livekit_keyd_core::verify::{Signature, Unverified};
 
 use super::SignApi;
 use super::mint::{Mint, Refusal};
@@ -51,7 +51,7 @@ impl SignApi {
             refusal
         };
         let opened = RefreshRequest::parse(body).and_then(|request| {
-            let earlier = self.earlier(caller, request.token.trim())?;
+            let earlier = self.earlier(caller, record, request.token.trim())?;
             let ends = self.session_end(&earlier)?;
             Ok((request, earlier, ends))
         });
@@ -89,10 +89,15 @@ impl SignApi {
     }
 
     /// What a token says that this caller was given, and that LiveKit would still accept.
-    fn earlier(&self, caller: &ResolvedCaller, token: &str) -> Result<Earlier, Problem> {
+    fn earlier(
+        &self,
+        caller: &ResolvedCaller,
+        record: &mut Record<'_>,
+        text: &str,
+    ) -> Result<Earlier, Problem> {
         let refused =
             |why: String| Problem::not_a_token("/token", format!("this token cannot be refreshed: {why}"));
-        let token = Unverified::parse(token).map_err(|reason| refused(reason.to_string()))?;
+        let token = Unverified::parse(text).map_err(|reason| refused(reason.to_string()))?;
         // A rule may have another keyset sign than the caller's own.
         let keyrings =
             self.signers.values().filter_map(|signer| signer.keyring().as_ref().map(std::sync::Arc::clone));
@@ -100,8 +105,9 @@ impl SignApi {
             keyring.verifying.iter().any(|key| Some(key.id.as_str()) == token.key_id())
         };
         let keyring = keyrings.into_iter().find(made_it);
-        let keyring = keyring.ok_or_else(|| refused("no key of its id is known".to_owned()))?;
-        let reasons = token.reasons(verify::signature(&keyring, &token), clock::now());
+        let signature = keyring.map_or(Signature::UnknownKey, |keyring| verify::signature(&keyring, &token));
+        verify::notice(record, signature, &token, text);
+        let reasons = token.reasons(signature, clock::now());
         if let Some(reason) = reasons.first() {
             return Err(refused(reason.to_string()));
         }

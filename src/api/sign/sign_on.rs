@@ -3,6 +3,8 @@
 //! The caller need only be known, and may use the issuer. What is signed follows
 //! from the issuer's rule and its profile, not from the caller's own rights.
 
+use std::sync::Arc;
+
 use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::{Asked, Refused, SubjectToken};
 use livekit_keyd_core::problem::Problem;
@@ -111,7 +113,7 @@ impl SignApi {
             limit: None,
             policy: target.policy.clone(),
             signer: target.signer.clone(),
-            metrics: self.metrics.caller(&target.keyset, &caller.policy.caller().name),
+            metrics: Arc::new(self.metrics.caller(&target.keyset, &caller.policy.caller().name)),
             issuers: Default::default(),
         };
         let minted = Mint::open(&acting).and_then(|mint| {

@@ -48,26 +48,22 @@ impl SignApi {
             return answer::problem(StatusCode::SERVICE_UNAVAILABLE, "no-usable-key", &why, "");
         };
         let token = question.token.trim();
-        let (verdict, suspicion) = judge(keyring, token);
-        if let Some((suspicion, key_id)) = suspicion {
-            record.suspicious(suspicion, key_id.as_deref(), Some(token));
-        }
+        let verdict = judge(keyring, token, record);
         let result = verdict.reason.unwrap_or("active");
         self.metrics.verified.with_label_values(&[result]).inc();
         answer::value(StatusCode::OK, &verdict)
     }
 }
 
-/// The verdict, and what deserves a look with the key that the token names.
-fn judge(keyring: &Keyring, token: &str) -> (Verdict, Option<(Suspicion, Option<String>)>) {
-    let token = match Unverified::parse(token) {
+fn judge(keyring: &Keyring, text: &str, record: &mut Record<'_>) -> Verdict {
+    let token = match Unverified::parse(text) {
         Ok(token) => token,
-        Err(reason) => return (refused(&[reason], None, None), None),
+        Err(reason) => return refused(&[reason], None, None),
     };
     let now = clock::now();
     let signature = signature(keyring, &token);
     let reasons = token.reasons(signature, now);
-    let suspicion = suspicion(signature).map(|suspicion| (suspicion, token.key_id().map(str::to_owned)));
+    notice(record, signature, &token, text);
     // Whose key it is, is told only of a token that the key really made.
     let proven = matches!(signature, Signature::Good | Signature::Compromised | Signature::Retired);
     let key = token.key_id().map(KeyId::new).filter(|_| proven);
@@ -78,20 +74,22 @@ fn judge(keyring: &Keyring, token: &str) -> (Verdict, Option<(Suspicion, Option<
     });
     let key_id = key.map(|id| id.to_string());
     if !reasons.is_empty() {
-        return (refused(&reasons, key_id, phase), suspicion);
+        return refused(&reasons, key_id, phase);
     }
     let claims = Some(token.claims);
-    (Verdict { active: true, claims, key_id, phase, reason: None, reasons: Vec::new() }, None)
+    Verdict { active: true, claims, key_id, phase, reason: None, reasons: Vec::new() }
 }
 
-fn suspicion(signature: Signature) -> Option<Suspicion> {
-    match signature {
-        Signature::Good | Signature::Unchecked => None,
-        Signature::Wrong => Some(Suspicion::WrongSignature),
-        Signature::UnknownKey => Some(Suspicion::UnknownKey),
-        Signature::Compromised => Some(Suspicion::CompromisedKey),
-        Signature::Retired => Some(Suspicion::RetiredKey),
-    }
+/// A token whose signature says that somebody holds what they should not deserves a look, wherever it is shown.
+pub(super) fn notice(record: &mut Record<'_>, signature: Signature, token: &Unverified<'_>, text: &str) {
+    let suspicion = match signature {
+        Signature::Good | Signature::Unchecked => return,
+        Signature::Wrong => Suspicion::WrongSignature,
+        Signature::UnknownKey => Suspicion::UnknownKey,
+        Signature::Compromised => Suspicion::CompromisedKey,
+        Signature::Retired => Suspicion::RetiredKey,
+    };
+    record.suspicious(suspicion, token.key_id(), Some(text));
 }
 
 fn refused(reasons: &[Reason], key_id: Option<String>, phase: Option<&'static str>) -> Verdict {

@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{SignApi, verify};
 use crate::api::answer::{self, Answer};
 use crate::api::callers::ResolvedCaller;
+use crate::audit::Record;
 use crate::clock;
 
 /// How long LiveKit makes a webhook's token live, in seconds.
@@ -49,8 +50,14 @@ impl From<&str> for Refused {
 }
 
 impl SignApi {
-    pub(super) fn webhook(&self, caller: &ResolvedCaller, headers: &HeaderMap, body: &[u8]) -> Answer {
-        let verified = self.judge_webhook(caller, headers, body);
+    pub(super) fn webhook(
+        &self,
+        caller: &ResolvedCaller,
+        record: &mut Record<'_>,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Answer {
+        let verified = self.judge_webhook(caller, record, headers, body);
         let (result, status, detail) = match verified {
             Ok(()) => {
                 self.metrics.verified.with_label_values(&["webhook"]).inc();
@@ -75,6 +82,7 @@ impl SignApi {
     fn judge_webhook(
         &self,
         caller: &ResolvedCaller,
+        record: &mut Record<'_>,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(), Refused> {
@@ -89,7 +97,9 @@ impl SignApi {
         let refused = |reason: &Reason| Refused::Not(format!("the webhook's token is refused: {reason}"));
         let token = Unverified::parse(text).map_err(|reason| refused(&reason))?;
         let now = clock::now();
-        if let Some(reason) = token.reasons(verify::signature(keyring, &token), now).first() {
+        let signature = verify::signature(keyring, &token);
+        verify::notice(record, signature, &token, text);
+        if let Some(reason) = token.reasons(signature, now).first() {
             return Err(refused(reason));
         }
         let exp = token.claims.get("exp").and_then(Value::as_i64).unwrap_or_default();

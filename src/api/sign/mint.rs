@@ -132,9 +132,9 @@ impl Refusal {
 
 /// A token's answer, as it is sent.
 #[derive(Serialize, JsonSchema)]
+#[schemars(transform = require_token)]
 pub(super) struct Minted<'a> {
-    /// Written by [`Mint::token`].
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "is_written_apart")]
     pub(super) token: &'a str,
     key_id: &'a str,
     expires_at: Time,
@@ -144,6 +144,17 @@ pub(super) struct Minted<'a> {
     pub(super) server_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_limited_by: Option<&'static str>,
+}
+
+fn require_token(schema: &mut schemars::Schema) {
+    if let Some(required) = schema.get_mut("required").and_then(serde_json::Value::as_array_mut) {
+        required.insert(0, "token".into());
+    }
+}
+
+/// [`Mint::token`] writes the token itself, which needs no search for what JSON escapes.
+fn is_written_apart(_: &&str) -> bool {
+    true
 }
 
 /// A sign-on: who vouches for the user, and who passed the user's token on.

@@ -117,7 +117,7 @@ fn what_is_not_good_any_more_is_not_refreshed() {
     refused(&daemon, &sign(&with(&good, "livekit_keyd", Value::Null)), 422, "made elsewhere");
     refused(&daemon, &sign(&origin("auth_time", json!(now - 20))), 422, "session ended");
     refused(&daemon, &sign(&origin("auth_time", json!("now"))), 422, "says more");
-    refused(&daemon, &sign(&with(&good, "iss", json!("APIunknown2345"))), 422, "no key of its id");
+    refused(&daemon, &sign(&with(&good, "iss", json!("APIunknown2345"))), 422, "no key of this id");
     refused(&daemon, &format!("{token}x"), 422, "signature");
     refused(&daemon, "hello", 422, "no JWT");
     assert_eq!(refresh(&daemon, &json!({"token": token, "more": 1})).0, 400);

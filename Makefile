@@ -1,4 +1,4 @@
-.PHONY: api-test rooms soak test lint servers bench openapi model
+.PHONY: fuzz api-test rooms soak test lint servers bench openapi model
 
 # Everything that a change must pass: the lints, then every test against real servers.
 test: lint servers
@@ -20,6 +20,12 @@ openapi:
 # The signing socket under schemathesis, with many more requests than `make test` sends.
 api-test: servers
 	LIVEKIT_KEYD_EXAMPLES=300 cargo test --test schemathesis
+
+# Each fuzz target for ten minutes; needs a nightly compiler and cargo-fuzz.
+fuzz:
+	set -e; for target in request token webhook cel document; do \
+	  cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=600 -timeout=10; \
+	done
 
 # Signing speed against its peers, in one run; rewrites docs/benchmarks.md. Takes about ten minutes, most of it the build.
 bench: servers

@@ -110,12 +110,17 @@ impl SignApi {
         if token.claims.get("sha256").and_then(Value::as_str) != Some(&hash) {
             return Err("the body is not the one that the webhook's token was made for".into());
         }
-        if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+        if !is_json(body) {
             return Err("the body is no JSON".into());
         }
         let until = Time::from_millis(exp.saturating_mul(1000)) + Duration::from_secs(LEEWAY.unsigned_abs());
         self.replays.first(text, until, now)
     }
+}
+
+/// Whether it is JSON for every reader: serde looks into no text that it skips, and text is UTF-8 (RFC 8259, section 8.1).
+fn is_json(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 impl Replays {
@@ -143,6 +148,12 @@ impl Replays {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_that_is_no_utf_8_is_no_json() {
+        assert!(is_json("{\"room\": \"dämo\"}".as_bytes()));
+        assert!(!is_json(b"{\"room\": \"d\x9dmo\"}"));
+    }
 
     #[test]
     fn no_more_is_remembered_than_there_is_room_for_and_nothing_is_forgotten_early() {

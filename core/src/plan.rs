@@ -24,6 +24,8 @@ mod retire;
 mod roll;
 mod settle;
 mod step;
+mod target;
+mod turn;
 mod view;
 
 use std::time::Duration;
@@ -34,8 +36,8 @@ pub use fleet::{Answer, Fleet, Node, Order, Restarter, Verdict};
 pub use observed::Observed;
 pub use proof::Proof;
 pub use publication::{Publication, Vector};
-pub use roll::{NodeState, node_states};
 pub use step::{Action, Blocked, Forecast, Rule, Step};
+pub use target::{NodeState, node_states};
 pub use view::{KeysetWorld, Standby, Versions, World};
 
 use crate::time::Time;

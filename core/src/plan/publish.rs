@@ -6,7 +6,7 @@
 
 use super::publication::Publication;
 use super::view::World;
-use super::{Action, AlarmKind, Blocked, Observed, Plan, Rule, Step, erase, roll, view::View};
+use super::{Action, AlarmKind, Blocked, Observed, Plan, Rule, Step, erase, roll, target, view::View};
 
 pub(super) fn all(world: &World, plan: &mut Plan) {
     for (name, publication) in &world.publications {
@@ -47,7 +47,7 @@ fn one(world: &World, name: &str, there: &Publication, plan: &mut Plan) {
         );
     }
     if !wanted.same_keys(there) {
-        if roll::is_under_way(world, there) && !roll::is_compromised(world) {
+        if target::is_under_way(world, there) && !roll::is_compromised(world) {
             let message = format!("`{name}` is published anew when the rollout of what it holds is over");
             plan.blocked.push(Blocked {
                 keyset: None,

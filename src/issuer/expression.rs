@@ -1,4 +1,4 @@
-//! Expressions of rules, in CEL (https://cel.dev): compiled at load, bounded when they run.
+//! Expressions of rules, in CEL (<https://cel.dev>): compiled at load, bounded when they run.
 //!
 //! Whoever writes a rule is trusted; the claims that it looks at are not. So
 //! what an expression may cost is limited in both: its text and its depth before

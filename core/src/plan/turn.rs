@@ -9,6 +9,8 @@ use super::view::World;
 use super::{Action, AlarmKind, Observed, Plan, Rule, Step};
 use crate::rollout::{LEASE, RENEWAL, Restart, RolloutChange};
 
+/// Within this time each node is asked while one is being restarted.
+const ASKED: Duration = Duration::from_secs(1);
 /// The longest pause before a restart that did not help is tried again, as a power of two.
 const MOST_DOUBLINGS: u32 = 7;
 
@@ -113,6 +115,8 @@ fn carry_out(
     let why = format!("{target} is restarted, under operation {generation}");
     match order {
         None if !is_off(world, fleet, restart) => {
+            // An answer that says what the last one said wakes nobody.
+            plan.wake_at(now + ASKED);
             wait(plan, "node", format!("{target} is asked once more before it is restarted"), None);
         }
         None => order_restart(plan, generation, restart, why),

@@ -247,6 +247,7 @@ fn refused(refusal: Refusal) -> (StatusCode, &'static str, String) {
         Refusal::Illegal(_)
         | Refusal::HasDocument(_)
         | Refusal::NodeAnswers(_)
+        | Refusal::NoNodes
         | Refusal::NothingRestored(_)
         | Refusal::OnceHeld(_)
         | Refusal::NoDocument(_) => (StatusCode::CONFLICT, "state-forbids"),

@@ -19,6 +19,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use livekit_keyd_core::audit::Action;
 
 pub use webhooks::Replays;
 
@@ -64,6 +65,14 @@ pub struct SignConnection {
     resolved: RwLock<(Arc<Callers>, Option<Arc<ResolvedCaller>>)>,
 }
 
+/// A request, as its events tell of it.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    connection: &'a SignConnection,
+    id: Option<&'a str>,
+    action: Action,
+}
+
 impl SignApi {
     /// What is known of a new connection.
     pub fn connection(&self, peer: Peer) -> SignConnection {
@@ -73,18 +82,14 @@ impl SignApi {
     }
 
     /// Answers for the connection's caller. Nothing that connections share is counted up or locked for it.
-    fn for_caller(
-        &self,
-        connection: &SignConnection,
-        id: Option<&RequestId>,
-        answer: impl FnOnce(&ResolvedCaller) -> Answer,
-    ) -> Answer {
+    fn for_caller(&self, call: Call<'_>, answer: impl FnOnce(&ResolvedCaller) -> Answer) -> Answer {
         let callers = self.callers.load();
+        let connection = call.connection;
         let known = connection.resolved.read().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&known.0, &callers) {
             return match known.1.as_deref() {
                 Some(caller) => answer(caller),
-                None => self.nobody(&connection.peer, id),
+                None => self.nobody(call),
             };
         }
         drop(known);
@@ -94,20 +99,19 @@ impl SignApi {
         drop(known);
         match caller {
             Some(caller) => answer(&caller),
-            None => self.nobody(&connection.peer, id),
+            None => self.nobody(call),
         }
     }
 
     /// As [`SignApi::for_caller`]; the answer is given when what it decided is written down.
     async fn recorded(
         &self,
-        connection: &SignConnection,
-        id: Option<&RequestId>,
+        call: Call<'_>,
         answer: impl FnOnce(&ResolvedCaller, &mut Record<'_>) -> Answer,
     ) -> Answer {
         let mut receipt = None;
-        let answer = self.for_caller(connection, id, |caller| {
-            let mut record = self.record(connection, caller, id);
+        let answer = self.for_caller(call, |caller| {
+            let mut record = self.record(call, caller);
             let answer = answer(caller, &mut record);
             receipt = record.hand_over();
             answer
@@ -120,27 +124,27 @@ impl SignApi {
         answer
     }
 
-    fn record<'a>(
-        &'a self,
-        connection: &SignConnection,
-        caller: &'a ResolvedCaller,
-        id: Option<&'a RequestId>,
-    ) -> Record<'a> {
-        let id = id.map(RequestId::as_str);
-        self.recorder.record(&caller.policy.caller().name, connection.peer.subject(), id)
+    fn record<'a>(&'a self, call: Call<'a>, caller: &'a ResolvedCaller) -> Record<'a> {
+        self.recorder.record(
+            call.action,
+            &caller.policy.caller().name,
+            call.connection.peer.subject(),
+            call.id,
+        )
     }
 
     /// The connection's caller, for answers that must wait: nothing is held meanwhile.
-    fn caller(&self, connection: &SignConnection) -> Option<Arc<ResolvedCaller>> {
-        self.callers.load().find(&connection.peer).cloned()
+    fn caller(&self, call: Call<'_>) -> Option<Arc<ResolvedCaller>> {
+        self.callers.load().find(&call.connection.peer).cloned()
     }
 
-    fn nobody(&self, peer: &Peer, id: Option<&RequestId>) -> Answer {
+    fn nobody(&self, call: Call<'_>) -> Answer {
         self.metrics.nobody();
+        let peer = &call.connection.peer;
         let Peer { uid, gids, .. } = peer;
         let detail =
             format!("no [[caller]] matches uid {uid} with groups {gids:?}; add one to the configuration");
-        let mut record = self.recorder.record("", peer.subject(), id.map(RequestId::as_str));
+        let mut record = self.recorder.record(call.action, "", peer.subject(), call.id);
         record.denied("no-caller");
         record.refused("denied:no-caller", Some("no-caller"), &detail);
         // Nobody waits: no token is given out.
@@ -155,37 +159,49 @@ impl SignApi {
         id: Option<&RequestId>,
         body: &[u8],
     ) -> Answer {
+        let id = id.map(RequestId::as_str);
+        let call = |action| Call { connection, id, action };
         match (&head.method, head.uri.path()) {
             (&Method::POST, "/v1/tokens") => {
-                self.recorded(connection, id, |caller, record| self.tokens(caller, record, body)).await
+                let call = call(Action::TokenIssue);
+                self.recorded(call, |caller, record| self.tokens(caller, record, body)).await
             }
             (&Method::POST, "/v1/tokens/batch") => {
-                self.recorded(connection, id, |caller, record| self.batch(caller, record, body)).await
+                let call = call(Action::TokenIssue);
+                self.recorded(call, |caller, record| self.batch(caller, record, body)).await
             }
             (&Method::POST, "/v1/tokens/verify") => {
-                self.recorded(connection, id, |caller, record| self.verify(caller, record, body)).await
+                let call = call(Action::TokenVerify);
+                self.recorded(call, |caller, record| self.verify(caller, record, body)).await
             }
             (&Method::POST, "/v1/webhooks/verify") => {
-                self.recorded(connection, id, |caller, record| {
-                    self.webhook(caller, record, &head.headers, body)
-                })
-                .await
+                let (call, headers) = (call(Action::WebhookVerify), &head.headers);
+                self.recorded(call, |caller, record| self.webhook(caller, record, headers, body)).await
             }
-            (&Method::POST, "/v1/tokens/refresh") => match self.caller(connection) {
-                Some(caller) => self.refresh(&caller, self.record(connection, &caller, id), body).await,
-                None => self.nobody(&connection.peer, id),
-            },
-            (&Method::POST, "/v1/token-exchange") => match self.caller(connection) {
-                Some(caller) => self.exchange(&caller, self.record(connection, &caller, id), body).await,
-                None => self.nobody(&connection.peer, id),
-            },
-            (&Method::POST, "/token") => match self.caller(connection) {
-                Some(caller) => {
-                    self.endpoint(&caller, self.record(connection, &caller, id), head, body).await
+            (&Method::POST, "/v1/tokens/refresh") => {
+                let call = call(Action::TokenRefresh);
+                match self.caller(call) {
+                    Some(caller) => self.refresh(&caller, self.record(call, &caller), body).await,
+                    None => self.nobody(call),
                 }
-                None => self.nobody(&connection.peer, id),
-            },
-            (&Method::GET, "/v1/keys") => self.for_caller(connection, id, |caller| keys::list(caller, head)),
+            }
+            (&Method::POST, "/v1/token-exchange") => {
+                let call = call(Action::TokenExchange);
+                match self.caller(call) {
+                    Some(caller) => self.exchange(&caller, self.record(call, &caller), body).await,
+                    None => self.nobody(call),
+                }
+            }
+            (&Method::POST, "/token") => {
+                let call = call(Action::TokenExchange);
+                match self.caller(call) {
+                    Some(caller) => self.endpoint(&caller, self.record(call, &caller), head, body).await,
+                    None => self.nobody(call),
+                }
+            }
+            (&Method::GET, "/v1/keys") => {
+                self.for_caller(call(Action::KeyList), |caller| keys::list(caller, head))
+            }
             (&Method::GET, "/openapi.json") => super::openapi::serve(&openapi::DOCUMENT),
             (&Method::GET, "/healthz") => telemetry::healthy(),
             (&Method::GET, "/readyz") => telemetry::ready(&self.signers, &self.conditions, head.uri.query()),

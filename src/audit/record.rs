@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use livekit_keyd_core::audit::{Action, Event, Hash, Outcome, Subject};
+use livekit_keyd_core::audit::{Action, Event, Hash, Kind, Outcome, Subject};
 use livekit_keyd_core::policy::Approved;
 use livekit_keyd_core::request::TokenRequest;
 use livekit_keyd_core::time::Time;
@@ -31,15 +31,23 @@ pub struct Recorder {
 
 impl Recorder {
     /// Of one request.
-    pub fn record<'a>(&'a self, caller: &'a str, by: Subject, request_id: Option<&'a str>) -> Record<'a> {
+    pub fn record<'a>(
+        &'a self,
+        action: Action,
+        caller: &'a str,
+        by: Subject,
+        request_id: Option<&'a str>,
+    ) -> Record<'a> {
         let lines = Vec::with_capacity(if self.trail.is_some() { USUAL_EVENT } else { 0 });
         Record {
             recorder: self,
             caller,
             by,
             request_id,
-            action: Action::TokenIssue,
+            action,
             asked: Vec::new(),
+            shown: None,
+            user: None,
             lines,
             events: 0,
             tally: None,
@@ -56,9 +64,23 @@ pub struct Record<'a> {
     action: Action,
     /// What was asked for, as JSON, in case that it is refused.
     asked: Vec<u8>,
+    shown: Option<Shown>,
+    user: Option<User>,
     lines: Vec<u8>,
     events: u64,
     tally: Option<Tally>,
+}
+
+/// A token of ours that came with the request.
+struct Shown {
+    token: Hash,
+    key_id: Option<String>,
+}
+
+/// An issuer's user, as the token that came with the request says.
+struct User {
+    issuer: Option<String>,
+    subject: Option<String>,
 }
 
 /// What a refusal repeats of its request.
@@ -86,8 +108,6 @@ pub struct Issued<'a> {
     pub keyset: &'a str,
     /// The key.
     pub key_id: &'a str,
-    /// The issuer that vouches for the user, or nothing.
-    pub issuer: &'a str,
     /// Counts what its caller is given.
     pub caller: &'a Arc<CallerMetrics>,
     /// Counts what its key signed.
@@ -95,12 +115,6 @@ pub struct Issued<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// What happens is of this kind.
-    #[must_use]
-    pub fn of(self, action: Action) -> Record<'a> {
-        Record { action, ..self }
-    }
-
     /// Remembers what is asked for.
     pub fn asked(&mut self, request: &TokenRequest) {
         self.asked.clear();
@@ -118,13 +132,27 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Remembers a token that was shown, and the key that it names.
+    pub fn shown(&mut self, token: &str, key_id: Option<&str>) {
+        if self.is_kept() {
+            self.shown = Some(Shown { token: Hash::of(token.as_bytes()), key_id: key_id.map(str::to_owned) });
+        }
+    }
+
+    /// Remembers the user that a token from an issuer stands for. `issuer` is its configured name, if it has one.
+    pub fn user(&mut self, issuer: Option<&str>, subject: Option<&str>) {
+        if self.is_kept() {
+            self.user = Some(User { issuer: issuer.map(str::to_owned), subject: subject.map(str::to_owned) });
+        }
+    }
+
     /// A token was signed. Says whether it is counted here, when it may be given out.
     #[must_use = "somebody must count the token"]
     pub fn issued(&mut self, issued: &Issued<'_>) -> bool {
         if self.recorder.trail.is_none() {
             return false;
         }
-        let Issued { token, at, expires_at, approved, keyset, key_id, issuer, caller, usage } = issued;
+        let Issued { token, at, expires_at, approved, keyset, key_id, caller, usage } = issued;
         self.tally.get_or_insert_with(|| Tally::new(caller, usage, *at)).add_one();
         let some = |text: &'_ str| !text.is_empty();
         let grants = approved.grants.granted();
@@ -132,7 +160,6 @@ impl<'a> Record<'a> {
             keyset: Some(keyset),
             key_id: Some(key_id),
             profile: Some(approved.profile.as_str()).filter(|text| some(text)),
-            issuer: Some(*issuer).filter(|text| some(text)),
             room: Some(approved.grants.video.room.as_str()).filter(|text| some(text)),
             identity: Some(approved.participant.identity.as_str()).filter(|text| some(text)),
             grants: &grants,
@@ -143,6 +170,13 @@ impl<'a> Record<'a> {
         true
     }
 
+    /// What was shown is good.
+    pub fn verified(&mut self) {
+        if self.is_kept() {
+            self.of_shown(&Event::new(clock::now(), self.action, Outcome::Success));
+        }
+    }
+
     /// Whether there is a trail. Without one nobody need word what it would hold.
     pub fn is_kept(&self) -> bool {
         self.recorder.trail.is_some()
@@ -151,7 +185,7 @@ impl<'a> Record<'a> {
     /// Policy's rule, or a rate, denied the request.
     pub fn denied(&mut self, rule: &str) {
         for suspicion in self.recorder.suspicions.denied(self.caller, rule) {
-            self.suspicious(suspicion, None, None);
+            self.suspicious(suspicion);
         }
     }
 
@@ -160,7 +194,7 @@ impl<'a> Record<'a> {
         if !self.is_kept() {
             return;
         }
-        self.event(&Event {
+        self.of_shown(&Event {
             reason: Some(kind),
             rule,
             message: Some(detail),
@@ -183,22 +217,37 @@ impl<'a> Record<'a> {
     }
 
     /// Something deserves a look.
-    pub fn suspicious(&mut self, suspicion: Suspicion, key_id: Option<&str>, token: Option<&str>) {
+    pub fn suspicious(&mut self, suspicion: Suspicion) {
         self.recorder.suspicions.notice(suspicion, self.caller, self.by);
-        if self.recorder.trail.is_some() {
-            self.event(&Event {
-                kind: livekit_keyd_core::audit::Kind::Alert,
+        if self.is_kept() {
+            self.of_shown(&Event {
+                kind: Kind::Alert,
                 reason: Some(suspicion.as_str()),
-                key_id,
-                token: token.map(|token| Hash::of(token.as_bytes())),
                 ..Event::new(clock::now(), Action::Suspicious, Outcome::Failure)
             });
         }
     }
 
+    /// An event about the token that was shown, if one was.
+    fn of_shown(&mut self, event: &Event<'_>) {
+        let shown = self.shown.take();
+        self.event(&Event {
+            token: shown.as_ref().map(|shown| shown.token),
+            key_id: shown.as_ref().and_then(|shown| shown.key_id.as_deref()),
+            ..event.clone()
+        });
+        self.shown = shown;
+    }
+
     fn event(&mut self, event: &Event<'_>) {
-        let caller = Some(self.caller).filter(|caller| !caller.is_empty());
-        let event = Event { caller, request_id: self.request_id, ..event.clone() };
+        let user = self.user.as_ref();
+        let event = Event {
+            caller: Some(self.caller).filter(|caller| !caller.is_empty()),
+            request_id: self.request_id,
+            issuer: user.and_then(|user| user.issuer.as_deref()),
+            subject: user.and_then(|user| user.subject.as_deref()),
+            ..event.clone()
+        };
         event.by(self.by).write(&mut self.lines);
         self.lines.push(b'\n');
         self.events += 1;

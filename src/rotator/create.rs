@@ -131,6 +131,11 @@ impl Rotator {
         let made = Made { lineage: random::lineage(), write: random::write_id(), keys: ids.clone() };
         let (rules, now) = (keyset.rules.clone(), clock::now());
         let mut document = Document::create(&keyset.name, rules, keyset.revision, made, now);
+        let (word, name) = match &adopted {
+            Some(_) => ("imported", "the document is created around a key that others made"),
+            None => ("initialised", "the document is created with its first keys"),
+        };
+        let imported = adopted.as_ref().map(|(id, _)| id.clone());
         if let Some((id, secret)) = adopted {
             document.adopt(id, secret, now);
         }
@@ -138,6 +143,7 @@ impl Rotator {
         tracing::info!(keyset = keyset.name, "creating the document with {} keys", document.keys.len());
         match self.store.write(&keyset.path, &document, expected).await {
             Ok(_) => {
+                self.record(keyset, word, name, imported.as_ref(), document.seq);
                 if force {
                     self.give_up_the_document_before(keyset, &document).await?;
                 }

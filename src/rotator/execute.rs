@@ -166,18 +166,23 @@ impl Rotator {
         self.store.write(&keyset.path, &next, Expected::Version(version)).await?;
         let next = Arc::new(next);
         self.tell_signer(keyset, &next, asked_at);
-        self.record(keyset, change, next.seq);
+        self.record_change(keyset, change, next.seq);
         Ok(next)
     }
 
     /// Key events: what every change of a document is.
-    fn record(&self, keyset: &Keyset, change: &Change, seq: u64) {
+    pub(super) fn record_change(&self, keyset: &Keyset, change: &Change, seq: u64) {
+        self.record(keyset, change.word(), change.name(), change.key(), seq);
+    }
+
+    /// A key event, by its word and in words.
+    pub(super) fn record(&self, keyset: &Keyset, word: &str, name: &str, key: Option<&KeyId>, seq: u64) {
         let Some(trail) = &self.trail else { return };
         trail.note(&Event {
-            reason: Some(change.word()),
-            message: Some(change.name()),
+            reason: Some(word),
+            message: Some(name),
             keyset: Some(&keyset.name),
-            key_id: change.key().map(KeyId::as_str),
+            key_id: key.map(KeyId::as_str),
             document_seq: Some(seq),
             ..Event::new(clock::now(), audit::Action::KeyChange, Outcome::Success)
         });

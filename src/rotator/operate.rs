@@ -34,6 +34,8 @@ pub enum Refusal {
     NothingRestored(String),
     /// `init` without force where a document once was.
     OnceHeld(String),
+    /// No nodes are watched here.
+    NoNodes,
     /// There is no such node: the sentence names those there are.
     NoNode(String),
     /// A node that answers is not struck off.
@@ -57,6 +59,9 @@ impl fmt::Display for Refusal {
             | Refusal::HasDocument(sentence)
             | Refusal::NodeAnswers(sentence)
             | Refusal::Failed(sentence) => f.write_str(sentence),
+            Refusal::NoNodes => f.write_str(
+                "no nodes are watched here, so none counts: proof is disabled, or [livekit] has no nodes",
+            ),
             Refusal::Illegal(illegal) => illegal.fmt(f),
             Refusal::NoDocument(why) => why.fmt(f),
         }

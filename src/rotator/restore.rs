@@ -73,6 +73,7 @@ impl Rotator {
         let asked_at = BootTime::now();
         self.store.write(&keyset.path, &next, Expected::Version(version)).await.map_err(failed)?;
         let next = Arc::new(next);
+        self.record_change(keyset, &restore, next.seq);
         if let Some(signer) = self.signers.get(&keyset.name) {
             signer.forget();
         }

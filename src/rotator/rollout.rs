@@ -137,10 +137,7 @@ impl Rotator {
     /// # Errors
     /// There is no such node, it answers, or the store failed.
     pub async fn forget_node(&self, node: &str, by: String, reason: String) -> Result<Forgotten, Refusal> {
-        let deployment = self
-            .deployment
-            .as_ref()
-            .ok_or_else(|| Refusal::Failed("no nodes are watched here: proof is disabled".to_owned()))?;
+        let deployment = self.deployment.as_ref().ok_or(Refusal::NoNodes)?;
         let (nodes, _) = deployment.watcher.seen();
         let found = nodes.get(node).ok_or_else(|| {
             let known: Vec<_> = nodes.keys().map(String::as_str).collect();

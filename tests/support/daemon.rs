@@ -23,6 +23,7 @@ pub(crate) struct Daemon {
     metrics: String,
     serves_signing: bool,
     variables: Vec<(String, String)>,
+    wrapper: Vec<String>,
     server: Option<Server>,
     log: Log,
     started_at: usize,
@@ -47,6 +48,7 @@ impl Daemon {
             metrics: format!("127.0.0.1:{}", port::free()),
             serves_signing: !config.contains("role = \"rotator\""),
             variables: Vec::new(),
+            wrapper: Vec::new(),
             server: None,
             log: Log::default(),
             started_at: 0,
@@ -58,6 +60,11 @@ impl Daemon {
     /// Sets an environment variable for the following starts.
     pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Has another program become the daemon at the following starts, like `env --ignore-signal=XFSZ`.
+    pub(crate) fn start_by(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|&part| part.to_owned()).collect();
     }
 
     /// Replaces the configuration, for the next start or reload.
@@ -181,7 +188,15 @@ impl Daemon {
     }
 
     fn program(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-keyd"));
+        let program = env!("CARGO_BIN_EXE_livekit-keyd");
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, arguments)) => {
+                let mut command = Command::new(wrapper);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
         command.current_dir(self.folder.path());
         for name in SETTINGS {
             command.env_remove(name);

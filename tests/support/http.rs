@@ -79,13 +79,29 @@ fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Answer>
     // A peer may answer and close before it read all of a body that is too long.
     let sent = stream.write_all(request);
     let mut bytes = Vec::new();
-    let received = stream.read_to_end(&mut bytes);
+    let received = read_answer(&mut stream, &mut bytes);
     match parse(&bytes) {
         Some(answer) => Ok(answer),
         None => {
             sent?;
             received?;
             Err(io::Error::other(format!("not an HTTP answer: {} bytes", bytes.len())))
+        }
+    }
+}
+
+/// Reads until the answer is whole by its own length, or the peer ends it: one that keeps the connection open is not
+/// waited for.
+fn read_answer(stream: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = stream.read(&mut buffer)?;
+        bytes.extend_from_slice(&buffer[..count]);
+        let whole = parse(bytes).is_some_and(|answer| {
+            answer.header("content-length").is_some() || answer.header("transfer-encoding").is_some()
+        });
+        if count == 0 || whole {
+            return Ok(());
         }
     }
 }

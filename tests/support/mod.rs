@@ -29,4 +29,5 @@ pub(crate) mod server;
 pub(crate) mod socket;
 pub(crate) mod stored;
 pub(crate) mod stores;
+pub(crate) mod trail;
 pub(crate) mod verifier;

@@ -18,6 +18,12 @@ pub enum Action {
     TokenExchange,
     /// A token was renewed, or was not.
     TokenRefresh,
+    /// Somebody asked what LiveKit would make of a token.
+    TokenVerify,
+    /// A webhook was found to be LiveKit's, or was not.
+    WebhookVerify,
+    /// Somebody unknown asked which keys there are.
+    KeyList,
     /// Something that deserves a look; the reason is its kind.
     Suspicious,
     /// An operator asked for something on the admin socket.
@@ -122,6 +128,13 @@ pub struct Event<'a> {
     /// The issuer that vouches for the user.
     #[serde(rename = "livekit_keyd.issuer", skip_serializing_if = "Option::is_none")]
     pub issuer: Option<&'a str>,
+    /// The user as that issuer knows it.
+    #[serde(
+        rename = "livekit_keyd.subject",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded"
+    )]
+    pub subject: Option<&'a str>,
     /// The room.
     #[serde(
         rename = "livekit_keyd.room",
@@ -139,7 +152,7 @@ pub struct Event<'a> {
     /// The rights beyond LiveKit's defaults.
     #[serde(rename = "livekit_keyd.grants", skip_serializing_if = "<[String]>::is_empty")]
     pub grants: &'a [String],
-    /// Of the token, in place of the token.
+    /// Of the token that was signed or shown, in place of the token.
     #[serde(rename = "livekit_keyd.token.sha256", skip_serializing_if = "Option::is_none")]
     pub token: Option<Hash>,
     /// When the token expires.
@@ -174,6 +187,7 @@ impl<'a> Event<'a> {
             document_seq: None,
             profile: None,
             issuer: None,
+            subject: None,
             room: None,
             identity: None,
             grants: &[],

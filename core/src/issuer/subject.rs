@@ -67,6 +67,11 @@ impl<'a> SubjectToken<'a> {
         }
     }
 
+    /// Whom it says that it stands for.
+    pub fn subject(&self) -> Option<&str> {
+        self.claims.get("sub").and_then(Value::as_str)
+    }
+
     /// The key that it names.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()

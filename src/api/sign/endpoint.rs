@@ -6,7 +6,6 @@
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
-use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::Asked;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,14 +33,14 @@ impl SignApi {
     ) -> Answer {
         let Some(bearer) = bearer(head) else {
             let detail = "send the user's own token as `Authorization: Bearer ...`, once";
-            record.of(Action::TokenExchange).refused_alone("subject-token", detail);
+            record.refused_alone("subject-token", detail);
             return challenge("Bearer", detail);
         };
         let asked = match Asked::from_endpoint(body) {
             Ok(asked) => asked,
             Err(problem) => {
                 let (status, kind) = answer::parts(&problem);
-                record.of(Action::TokenExchange).refused_alone(&kind, &problem.detail);
+                record.refused_alone(&kind, &problem.detail);
                 return answer::problem(status, &kind, &problem.detail, &problem.pointer);
             }
         };

@@ -2,7 +2,6 @@
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
-use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::{Exchange, OAuthError, TOKEN_TYPE};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,7 +34,7 @@ impl SignApi {
         let Exchange { subject_token, asked } = match Exchange::parse(body) {
             Ok(exchange) => exchange,
             Err(error) => {
-                record.of(Action::TokenExchange).refused_alone(error.error, &error.description);
+                record.refused_alone(error.error, &error.description);
                 return failed(StatusCode::BAD_REQUEST, &error);
             }
         };

@@ -264,7 +264,6 @@ impl<'a> Mint<'a> {
             approved: &approved,
             keyset: &keyring.document.keyset,
             key_id: key.id.as_str(),
-            issuer,
             caller: &self.caller.metrics,
             usage: &key.usage,
         });

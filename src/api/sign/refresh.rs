@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::Asked;
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{Earlier, RefreshRequest};
@@ -23,8 +22,12 @@ use crate::audit::Record;
 use crate::clock;
 
 impl SignApi {
-    pub(super) async fn refresh(&self, caller: &ResolvedCaller, record: Record<'_>, body: &[u8]) -> Answer {
-        let mut record = record.of(Action::TokenRefresh);
+    pub(super) async fn refresh(
+        &self,
+        caller: &ResolvedCaller,
+        mut record: Record<'_>,
+        body: &[u8],
+    ) -> Answer {
         let mut renewed = self.renew(caller, &mut record, body).await;
         if let Err(refusal) = &renewed {
             refusal.record(&mut record);

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use livekit_keyd_core::audit::Action;
 use livekit_keyd_core::issuer::{Asked, Refused, SubjectToken};
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{Earlier, RequestedTtl, TokenRequest};
@@ -52,12 +51,11 @@ impl SignApi {
     pub(super) async fn sign_on_recorded(
         &self,
         caller: &ResolvedCaller,
-        record: Record<'_>,
+        mut record: Record<'_>,
         subject_token: &str,
         asked: Asked,
         answer: impl FnOnce(&Minted<'_>) -> Vec<u8>,
     ) -> Result<Vec<u8>, Denied> {
-        let mut record = record.of(Action::TokenExchange);
         let signed = self.sign_on(caller, &mut record, subject_token, asked, None, answer).await;
         match &signed {
             Ok(_) => {}
@@ -89,7 +87,9 @@ impl SignApi {
         let mut known = None;
         let believed = async {
             let token = SubjectToken::parse(subject_token)?;
-            let issuer = known.insert(caller.issuers.of(&token)?);
+            let issuer = caller.issuers.of(&token);
+            record.user(issuer.as_ref().ok().map(|issuer| issuer.name()), token.subject());
+            let issuer = known.insert(issuer?);
             issuer.believe(token).await
         };
         let claims = believed.await;

@@ -39,16 +39,22 @@ impl SignApi {
             Ok(question) => question,
             Err(problem) => {
                 let (status, kind) = answer::parts(&problem);
+                record.refused(&kind, None, &problem.detail);
                 return answer::problem(status, &kind, &problem.detail, &problem.pointer);
             }
         };
         let keyring = caller.signer.keyring();
         let Some(keyring) = keyring.as_ref() else {
             let why = crate::signer::NoKey::NeverRead.to_string();
+            record.refused("no-usable-key", None, &why);
             return answer::problem(StatusCode::SERVICE_UNAVAILABLE, "no-usable-key", &why, "");
         };
         let token = question.token.trim();
         let verdict = judge(keyring, token, record);
+        match verdict.reason {
+            None => record.verified(),
+            Some(reason) => record.refused(reason, None, &verdict.reasons.join("; ")),
+        }
         let result = verdict.reason.unwrap_or("active");
         self.metrics.verified.with_label_values(&[result]).inc();
         answer::value(StatusCode::OK, &verdict)
@@ -82,6 +88,7 @@ fn judge(keyring: &Keyring, text: &str, record: &mut Record<'_>) -> Verdict {
 
 /// A token whose signature says that somebody holds what they should not deserves a look, wherever it is shown.
 pub(super) fn notice(record: &mut Record<'_>, signature: Signature, token: &Unverified<'_>, text: &str) {
+    record.shown(text, token.key_id());
     let suspicion = match signature {
         Signature::Good | Signature::Unchecked => return,
         Signature::Wrong => Suspicion::WrongSignature,
@@ -89,7 +96,7 @@ pub(super) fn notice(record: &mut Record<'_>, signature: Signature, token: &Unve
         Signature::Compromised => Suspicion::CompromisedKey,
         Signature::Retired => Suspicion::RetiredKey,
     };
-    record.suspicious(suspicion, token.key_id(), Some(text));
+    record.suspicious(suspicion);
 }
 
 fn refused(reasons: &[Reason], key_id: Option<String>, phase: Option<&'static str>) -> Verdict {

@@ -60,6 +60,7 @@ impl SignApi {
         let verified = self.judge_webhook(caller, record, headers, body);
         let (result, status, detail) = match verified {
             Ok(()) => {
+                record.verified();
                 self.metrics.verified.with_label_values(&["webhook"]).inc();
                 return answer::json(StatusCode::OK, body.to_vec());
             }
@@ -75,6 +76,7 @@ impl SignApi {
                 format!("{MOST_REMEMBERED} webhooks are remembered already: try again in a minute"),
             ),
         };
+        record.refused(result, None, &detail);
         self.metrics.verified.with_label_values(&[result]).inc();
         answer::problem(status, result, &detail, "")
     }

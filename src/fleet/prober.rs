@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -141,30 +142,35 @@ impl Prober {
 }
 
 async fn send(request: RequestBuilder, token: &str) -> Result<Reply, Trouble> {
-    let silent = |error: reqwest::Error| Trouble::Silent(format!("it does not answer: {}", cause(&error)));
     let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
         .map_err(|_| Trouble::Silent("it cannot be asked, as no header holds this token".to_owned()))?;
     bearer.set_sensitive(true);
     let sent = Moment::now();
-    let mut response = request.header(AUTHORIZATION, bearer).send().await.map_err(silent)?;
+    let mut response = request.header(AUTHORIZATION, bearer).send().await.map_err(no_answer)?;
     let round_trip = sent.age(Moment::now()) + Duration::from_millis(1);
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
     let clock_difference = date.and_then(|date| clock_difference(date, sent.wall(), round_trip));
     let mut body = Vec::new();
     while body.len() < MOST_OF_A_BODY {
-        let Some(chunk) = response.chunk().await.map_err(silent)? else { break };
+        let Some(chunk) = response.chunk().await.map_err(no_answer)? else { break };
         body.extend_from_slice(&chunk[..chunk.len().min(MOST_OF_A_BODY - body.len())]);
     }
     Ok(Reply { status: response.status().as_u16(), body, clock_difference })
 }
 
-/// The innermost reason, in the words of the system: what is around it repeats the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
+/// Why no answer came, by the innermost reason, in the words of the system: what is around it repeats the address.
+fn no_answer(error: reqwest::Error) -> Trouble {
+    let mut innermost: &dyn Error = &error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    let sentence = format!("it does not answer: {innermost}");
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if innermost.downcast_ref().is_some_and(refused) {
+        Trouble::Gone(sentence)
+    } else {
+        Trouble::Silent(sentence)
+    }
 }
 
 /// Where hosts are. They are looked up beside the questions: a name server that hangs must not hold them up.

@@ -16,7 +16,7 @@ use super::trouble::Trouble;
 pub(super) struct Record {
     answers: BTreeMap<KeyId, Said>,
     answering_since: Option<Moment>,
-    silent_at: Option<Moment>,
+    gone_at: Option<Moment>,
     trouble: Option<Trouble>,
     alternated: Option<Moment>,
     clock_difference: Duration,
@@ -34,8 +34,8 @@ impl Record {
         Record {
             answers: BTreeMap::new(),
             answering_since: None,
-            silent_at: None,
-            trouble: Some(Trouble::Silent("it has not answered yet".to_owned())),
+            gone_at: None,
+            trouble: Some(Trouble::Unasked),
             alternated: None,
             clock_difference: Duration::ZERO,
         }
@@ -46,10 +46,12 @@ impl Record {
         self.answers.get(id).map(|said| said.verdict)
     }
 
-    /// Whether it has said something to each of the keys, or was silent.
+    /// Whether it has said something to each of the keys, or gives no answer.
     pub(super) fn is_settled<'a>(&self, mut keys: impl Iterator<Item = &'a KeyId>) -> bool {
-        self.silent_at.is_some()
-            || (self.answering_since.is_some() && keys.all(|id| self.answers.contains_key(id)))
+        match &self.trouble {
+            Some(trouble) => *trouble != Trouble::Unasked,
+            None => keys.all(|id| self.answers.contains_key(id)),
+        }
     }
 
     /// It answers, whatever it says.
@@ -80,9 +82,11 @@ impl Record {
 
     /// It gave no answer that is worth anything.
     pub(super) fn fails(&mut self, trouble: Trouble) {
+        if matches!(trouble, Trouble::Gone(_)) {
+            self.gone_at = Some(Moment::now());
+        }
         self.trouble = Some(trouble);
         self.answering_since = None;
-        self.silent_at = Some(Moment::now());
     }
 
     /// It said one thing and its contrary.
@@ -124,7 +128,7 @@ impl Record {
         Node {
             answers: self.answers.iter().map(|(id, said)| (id.clone(), answer(said))).collect(),
             answering_since: self.answering_since.map(|at| at.told(now)),
-            silent_at: self.silent_at.map(|at| at.told(now)),
+            gone_at: self.gone_at.map(|at| at.told(now)),
             trouble: self.trouble(now, doubted_for).map(|trouble| trouble.to_string()),
             clock_difference: self.clock_difference,
         }
@@ -160,10 +164,13 @@ mod tests {
         let silent = seen(&record);
         assert_eq!(silent.trouble.as_deref(), Some("it does not answer"));
         assert_eq!(silent.answering_since, None);
-        assert!(silent.silent_at.is_some());
+        assert_eq!(silent.gone_at, None, "an answer may have been lost");
 
         record.answers(None);
         assert_eq!(seen(&record).answers.get(&id), None, "it may have read another file");
+
+        record.fails(Trouble::Gone("nothing listens there".to_owned()));
+        assert!(seen(&record).gone_at.is_some());
     }
 
     #[test]

@@ -5,6 +5,10 @@ use std::fmt;
 /// A sentence about the node, and its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
+    /// Nobody asked it yet.
+    Unasked,
+    /// Nothing listens there.
+    Gone(String),
     /// It gives no answer.
     Silent(String),
     /// What answers is not, or not only, a node.
@@ -51,7 +55,7 @@ impl Trouble {
     /// As the metric of nodes and probes names it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Trouble::Silent(_) => "silent",
+            Trouble::Unasked | Trouble::Gone(_) | Trouble::Silent(_) => "silent",
             Trouble::Odd(_) => "odd",
         }
     }
@@ -59,7 +63,11 @@ impl Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Trouble::Silent(sentence) | Trouble::Odd(sentence)) = self;
-        f.write_str(sentence)
+        match self {
+            Trouble::Unasked => f.write_str("it has not answered yet"),
+            Trouble::Gone(sentence) | Trouble::Silent(sentence) | Trouble::Odd(sentence) => {
+                f.write_str(sentence)
+            }
+        }
     }
 }

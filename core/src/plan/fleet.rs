@@ -70,8 +70,8 @@ pub struct Node {
     pub answers: BTreeMap<KeyId, Answer>,
     /// Since when it answers without a gap; `None` while it does not.
     pub answering_since: Option<Time>,
-    /// When it last did not answer.
-    pub silent_at: Option<Time>,
+    /// When nothing was last seen to listen there: its process had ended. A lost answer is no such sight.
+    pub gone_at: Option<Time>,
     /// Why it is not to be believed, whatever it says: it is no LiveKit, or gives no answer.
     pub trouble: Option<String>,
     /// By how much its clock differs from this process's at least; zero while they may be equal.

@@ -173,9 +173,10 @@ fn take_over(world: &World, fleet: &Fleet, restart: &Restart, target: &str, plan
 /// It was restarted, and is not as it should be: still draining, still starting, or back with an old file.
 fn came_back(world: &World, fleet: &Fleet, restart: &Restart, target: &str, missing: &str, plan: &mut Plan) {
     let node = restart.node.as_ref().and_then(|node| fleet.nodes.get(node));
-    // A command may end long after the node was away.
+    // A command may end long after the node was away. One that still drains answers, or is out of reach for a while:
+    // told to stop a second time, livekit-server sends everybody away.
     let told_at = restart.repeated_at.unwrap_or(restart.began_at);
-    let back = node.filter(|node| node.silent_at.is_some_and(|silent| silent >= told_at));
+    let back = node.filter(|node| node.gone_at.is_some_and(|gone| gone >= told_at));
     let Some(since) = back.and_then(|node| node.answering_since) else {
         return wait(plan, "node", format!("{target} was restarted; it drains or starts: {missing}"), None);
     };

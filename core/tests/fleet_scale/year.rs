@@ -244,7 +244,7 @@ impl Fleeting {
             if matches!(real.life, Life::Away(_)) {
                 *seen = Node {
                     trouble: Some("it does not answer".to_owned()),
-                    silent_at: Some(now),
+                    gone_at: Some(now),
                     ..Node::default()
                 };
                 continue;

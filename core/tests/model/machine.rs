@@ -414,7 +414,7 @@ impl Machine {
             rotator.publications.iter().flatten().for_each(|(_, there)| hash_publication(there, into));
             (&rotator.orders, &rotator.first_seen, rotator.asked_at).hash(into);
             for node in rotator.nodes.values() {
-                (node.answering_since, node.silent_at, node.trouble.is_some()).hash(into);
+                (node.answering_since, node.gone_at, node.trouble.is_some()).hash(into);
                 for (id, answer) in &node.answers {
                     (id, answer.verdict, answer.since, answer.asked_at).hash(into);
                 }

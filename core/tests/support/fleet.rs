@@ -159,7 +159,7 @@ impl State {
         if !node.answers() {
             seen.trouble = Some("it does not answer".to_owned());
             seen.answering_since = None;
-            seen.silent_at = Some(clock);
+            seen.gone_at = Some(clock);
             if !guesses {
                 return;
             }

@@ -122,7 +122,7 @@ mod tests {
         Node {
             answers: answers.iter().map(answer).collect(),
             answering_since: Some(at),
-            silent_at: None,
+            gone_at: None,
             trouble: None,
             clock_difference: Duration::ZERO,
         }

@@ -14,6 +14,19 @@ pub struct Keyset {
     pub rules: Rules,
     /// The configuration's number.
     pub revision: Option<u64>,
+    /// Where others put the key that is to sign; `None` where keys are made here.
+    pub source: Option<Source>,
+}
+
+/// A path in the store that others write and nobody here does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The path.
+    pub path: String,
+    /// The field with the key's id.
+    pub key_field: String,
+    /// The field with its secret.
+    pub secret_field: String,
 }
 
 impl Keyset {

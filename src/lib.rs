@@ -24,4 +24,5 @@ pub mod rotator;
 pub mod runbook;
 pub mod runtime;
 pub mod signer;
+pub mod source;
 pub mod store;

@@ -1,7 +1,7 @@
 //! Where `docs/runbooks` says what to do about a condition, so that whoever reads `status` need not search.
 
 /// The pages and the conditions that each is about.
-pub const PAGES: [(&str, &[&str]); 9] = [
+pub const PAGES: [(&str, &[&str]); 10] = [
     ("clocks.md", &["ClockBehind", "ClocksDiffer"]),
     ("config.md", &["ConfigRefused", "IssuerKeysUnread"]),
     ("login.md", &["StoreLoginFailing", "SecretIdIntercepted"]),
@@ -19,6 +19,7 @@ pub const PAGES: [(&str, &[&str]); 9] = [
     ("rollouts.md", &["NodeCameBackOld", "RestartFailed", "RolloutStopped", "RolloutUnreadable"]),
     ("rotation.md", &["RotationBlocked", "RotationMissed", "RulesDiffer", "StandbyLost", "StepFailed"]),
     ("signing.md", &["AuditFailing"]),
+    ("source.md", &["SourceRefused", "SourceUnreadable"]),
     ("store.md", &["DocumentUnreadable", "NotInitialized", "StoreUnprotected", "StoreUnreadable"]),
 ];
 

@@ -17,6 +17,9 @@ const OTHER_LOGINS: [&str; 4] = ["token", "kubernetes", "jwt", "cert"];
 const OTHER_PUBLISHERS: &str =
     "role = \"rotator\"\n[[publish]]\nkind = \"command\"\n[[publish]]\nkind = \"kubernetes_secret\"";
 
+/// Keys that no example has others make.
+const KEYS_OF_OTHERS: &str = "role = \"both\"\n[[keyset]]\nmode = \"external\"";
+
 fn file(path: &str) -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -33,7 +36,10 @@ fn settings() -> BTreeMap<String, String> {
     let logins = OTHER_LOGINS.map(|method| {
         format!("role = \"signer\"\nstore.kind = \"vault\"\nstore.vault.auth.method = \"{method}\"")
     });
-    let others = logins.into_iter().chain([OTHER_PUBLISHERS.to_owned()]).map(|text| (PathBuf::new(), text));
+    let others = logins
+        .into_iter()
+        .chain([OTHER_PUBLISHERS, KEYS_OF_OTHERS].map(str::to_owned))
+        .map(|text| (PathBuf::new(), text));
     for (setting, default) in examples().chain(others).flat_map(|(path, text)| Config::settings(&text, &path))
     {
         // `proof` is asked of rotators only, and a command must be named where a file need not be.

@@ -58,6 +58,7 @@ impl Bench {
             path: "livekit/apps".into(),
             rules: rules(rotation),
             revision: None,
+            source: None,
         };
         let key_file = KeyFile::new(
             "keys".into(),

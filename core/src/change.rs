@@ -30,6 +30,8 @@ pub enum Cause {
     Firing(Time),
     /// An operator's request, which is answered by it.
     Request,
+    /// The source of an external keyset has it.
+    Source,
 }
 
 /// A change of a document.
@@ -73,7 +75,12 @@ pub enum Change {
         /// How many.
         count: usize,
     },
-    /// A standby whose secret was lost is given up.
+    /// A key that others made becomes a standby. Its secret stays where they keep it until it is committed.
+    Adopt {
+        /// Its id, which never signed here.
+        key: KeyId,
+    },
+    /// A standby whose secret was lost is given up; or one whose owner has put another key in its place.
     Abandon {
         /// The standby.
         key: KeyId,
@@ -178,6 +185,7 @@ pub fn apply(
             }
         }
         Change::Create { count } => lifecycle::create(&mut next, *count, now, &material)?,
+        Change::Adopt { key } => lifecycle::adopt(&mut next, key, now)?,
         Change::Abandon { key } => lifecycle::abandon(&mut next, key, now)?,
         Change::Erase { key } => lifecycle::erase(&mut next, key, now, seq)?,
         Change::Miss { until } => lifecycle::miss(&mut next, *until)?,

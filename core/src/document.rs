@@ -84,6 +84,9 @@ pub struct Document {
     pub clean_from_seq: Option<u64>,
     /// The keyset's name.
     pub keyset: String,
+    /// Its keys are made, published and withdrawn by others: here stands which of them signs, and since when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
     /// The number of the configuration that the rules came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_revision: Option<u64>,
@@ -151,6 +154,7 @@ impl Document {
             restored_at_seq: None,
             clean_from_seq: None,
             keyset: keyset.to_owned(),
+            external: false,
             config_revision: revision,
             rules,
             rotation_since: now,
@@ -160,6 +164,18 @@ impl Document {
             keys: made.keys.into_iter().map(|id| Key::new(id, now)).collect(),
             other: Map::new(),
         }
+    }
+
+    /// A new document without a key, for keys that others make.
+    pub fn create_external(
+        keyset: &str,
+        rules: Rules,
+        revision: Option<u64>,
+        made: Made,
+        now: Time,
+    ) -> Document {
+        let made = Made { keys: Vec::new(), ..made };
+        Document { external: true, ..Document::create(keyset, rules, revision, made, now) }
     }
 
     /// Takes a key over that others made and sign with: it is active from now on, and held until an operator releases it.

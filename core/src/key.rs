@@ -153,6 +153,11 @@ impl Key {
         self.ordinal.is_none() && self.unpublished_at.is_none() && self.compromised_at.is_none()
     }
 
+    /// A standby that was given up: it never signed.
+    pub fn was_abandoned(&self) -> bool {
+        self.ordinal.is_none() && self.unpublished_at.is_some() && self.compromised_at.is_none()
+    }
+
     /// A standby that can be committed.
     pub fn is_proven_standby(&self) -> bool {
         self.is_standby() && self.proven_at.is_some()

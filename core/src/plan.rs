@@ -5,6 +5,7 @@
 //! number of them may run. Each rule is a file: it reads the world and says
 //! what it would do, what it waits for, and what worries it.
 
+mod adopt;
 mod alarm;
 mod bound;
 mod client;
@@ -30,6 +31,7 @@ mod view;
 
 use std::time::Duration;
 
+pub use adopt::SourceKey;
 pub use alarm::{Alarm, AlarmKind};
 pub use client::ClientKey;
 pub use fleet::{Answer, Fleet, Node, Order, Restarter, Verdict};
@@ -89,6 +91,7 @@ pub fn plan(world: &World) -> Plan {
             continue;
         }
         settle::rules(&view, &mut plan);
+        adopt::source(&view, &mut plan);
         bound::succeeded(&view, &mut plan);
         prove::standbys(&view, &mut plan);
         replace::compromised(&view, &mut plan);

@@ -61,12 +61,29 @@ pub struct KeysetStatus {
     pub phases: BTreeMap<String, usize>,
     /// Oldest first.
     pub keys: Vec<KeyStatus>,
+    /// Whether others make its keys, and put the one that is to sign at a source.
+    #[serde(default)]
+    pub external: bool,
+    /// What lies at that source. Only a rotator knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceStatus>,
     /// The next firing of the schedule, if there is one.
     pub next_firing: Option<Time>,
     /// Until when it is on hold.
     pub hold_until: Option<Time>,
     /// What is wrong, or worth knowing.
     pub conditions: Vec<Condition>,
+}
+
+/// Where others put the key that is to sign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceStatus {
+    /// Its path in the store.
+    pub path: String,
+    /// The key there, if one can be read.
+    pub key_id: Option<String>,
+    /// Why none can be read, if none can.
+    pub message: Option<String>,
 }
 
 /// A key.

@@ -51,7 +51,7 @@ fn told(context: &Context, keyset: &str, created: bool, json: &[u8]) -> Result<E
     }
     print(&if created {
         format!(
-            "`{keyset}` has its first three keys; `livekit-keyd wait {keyset} --for proven` waits until they can be used\n"
+            "`{keyset}` has its document; `livekit-keyd wait {keyset} --for proven` waits until its keys can be used\n"
         )
     } else {
         format!("`{keyset}` exists already and was left as it is\n")

@@ -83,7 +83,7 @@ pub enum Command {
 /// Commands that ask a daemon over its sockets.
 #[derive(Subcommand, Debug)]
 pub enum ClientCommand {
-    /// Create a keyset's document and its first three keys
+    /// Create a keyset's document and its first keys
     Init(init::Options),
     /// Take over a key that others sign with, from LiveKit's key file
     Import(import::Options),

@@ -65,6 +65,8 @@ pub(super) fn status(now: Time) -> Status {
             unusable: None,
             phases: counts.into_iter().map(|(phase, count)| (phase.to_owned(), count)).collect(),
             keys,
+            external: false,
+            source: None,
             next_firing: Some(now + 192 * MINUTE),
             hold_until: None,
             conditions: vec![Condition {

@@ -10,7 +10,9 @@ use super::context::{Context, json_line};
 use super::exit::{Exit, Failure};
 use super::moment::{both, relative, span};
 use super::screen::{Hue, Screen, print, print_bytes};
-use crate::api::report::{Condition, KeyStatus, KeysetStatus, PublicationStatus, Status, StoreStatus};
+use crate::api::report::{
+    Condition, KeyStatus, KeysetStatus, PublicationStatus, SourceStatus, Status, StoreStatus,
+};
 use crate::{clock, runbook};
 
 /// What `status` can be told.
@@ -157,14 +159,33 @@ fn keyset(keyset: &KeysetStatus, now: Time, screen: &Screen) -> String {
     if !keyset.phases.is_empty() {
         text.push_str(&line("keys", &phases(keyset)));
     }
-    let firing = keyset.next_firing.map_or_else(|| "none: rotated on command".to_owned(), |at| both(at, now));
-    text.push_str(&line("next firing", &firing));
+    if keyset.external {
+        text.push_str(&line("source", &source(keyset, screen)));
+    } else {
+        let firing =
+            keyset.next_firing.map_or_else(|| "none: rotated on command".to_owned(), |at| both(at, now));
+        text.push_str(&line("next firing", &firing));
+    }
     if let Some(until) = keyset.hold_until {
         let hold = format!("{}, which ends {}", screen.paint(Hue::Warn, "on hold"), both(until, now));
         text.push_str(&line("rotation", &hold));
     }
     text.push_str(&conditions(&keyset.conditions, now, screen));
     text
+}
+
+/// Where its keys come from that others make.
+fn source(keyset: &KeysetStatus, screen: &Screen) -> String {
+    let Some(SourceStatus { path, key_id, message }) = &keyset.source else {
+        return "others make its keys, and a rotator follows them".to_owned();
+    };
+    match (key_id, message) {
+        (Some(id), _) => format!("{path}, written by others, has {id}"),
+        (None, Some(why)) => {
+            format!("{path}, written by others: {} ({why})", screen.paint(Hue::Bad, "no key"))
+        }
+        (None, None) => format!("{path}, written by others"),
+    }
 }
 
 fn active(key: &KeyStatus, now: Time, screen: &Screen) -> String {

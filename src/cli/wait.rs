@@ -28,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(150);
 #[command(after_help = "steady   one key signs, two standbys are proven, nothing is on its way in or out
 rotated  no change of key is asked for or committed ahead
 proven   two standbys are proven
+Where others make the keys: the one at the source is proven, and takes over when its time has come.
 
 With --timeout a daemon that is not there yet is waited for too. Exit code 4: not in time.")]
 pub struct Options {
@@ -167,7 +168,7 @@ fn in_phase(keyset: &KeysetStatus, phase: Phase) -> impl Iterator<Item = &KeySta
 
 /// A change of key that was asked for, is due, or is committed and lies ahead.
 fn outstanding(keyset: &KeysetStatus, plan: &PlanReport, now: Time) -> Option<String> {
-    const CHANGES: [&str; 3] = ["bootstrap", "fire", "request"];
+    const CHANGES: [&str; 4] = ["bootstrap", "fire", "request", "follow"];
     if let Some(key) = in_phase(keyset, Phase::Scheduled).next() {
         let when = key.not_before.map(|at| relative(at, now)).unwrap_or_default();
         return Some(format!("{} signs {when}", key.id));
@@ -194,6 +195,11 @@ fn leaving(keyset: &KeysetStatus, now: Time) -> Option<String> {
 }
 
 fn unproven(keyset: &KeysetStatus, plan: &PlanReport) -> Option<String> {
+    if keyset.external {
+        // Others make one key at a time, which signs as soon as it is proven.
+        let awaited = in_phase(keyset, Phase::Standby).find(|key| key.proven_at.is_none());
+        return awaited.map(|key| format!("{} is not proven yet", key.id)).or_else(|| unsigned(keyset));
+    }
     let proven =
         in_phase(keyset, Phase::Standby).filter(|key| key.proven_at.is_some() && !key.compromised).count();
     if proven >= STANDBYS {

@@ -15,7 +15,7 @@ use super::name::{Name, check_new};
 use super::paths::StorePath;
 use super::reader::{Context, Reader, Reported, Spot, Written};
 use super::setting::{Setting, one_of};
-use crate::keyset::Keyset;
+use crate::keyset::{Keyset, Source};
 use crate::publish::Program;
 
 /// A keyset as it was configured.
@@ -40,6 +40,7 @@ pub struct ClientConfig {
 pub(super) struct Section {
     pub(super) name: Written<Name>,
     pub(super) path: Written<StorePath>,
+    pub(super) source: Option<Written<Source>>,
     rules: Rules,
     allowed_grants: Option<Vec<GrantPattern>>,
     client: Option<ClientConfig>,
@@ -50,7 +51,8 @@ impl Section {
     pub(super) fn config(self, revision: Option<u64>, livekit: &LiveKit) -> KeysetConfig {
         let rules = Rules { server_url: livekit.url().map(str::to_owned), ..self.rules };
         let path = self.path.value.into_string();
-        let keyset = Keyset { name: self.name.value.0, path, rules, revision };
+        let source = self.source.map(|source| source.value);
+        let keyset = Keyset { name: self.name.value.0, path, rules, revision, source };
         KeysetConfig { keyset, allowed_grants: self.allowed_grants, client: self.client }
     }
 }
@@ -76,20 +78,65 @@ pub(super) fn read(root: &mut Reader<'_>, proven: bool) -> Result<Vec<Section>, 
 fn keyset(mut section: Reader<'_>, proven: bool) -> Result<Section, Reported> {
     let name = section.required::<Name>("name", "name the keyset, like \"default\"");
     let path = section.optional::<StorePath>("path");
-    let mode = section.or("mode", Mode::Managed);
+    let mode = section.or("mode", Mode::Managed).map(|mode| mode.value);
+    let source = source(&mut section, mode);
     let rules = rules(&mut section, proven);
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
-    let client = client(&mut section);
+    // Whoever makes the keys gives them to dependents.
+    let client = if matches!(mode, Ok(Mode::External)) { Ok(None) } else { client(&mut section) };
     let spot = section.spot_of("path");
     section.finish();
     mode?;
-    let name = name?;
+    let (source, name) = (source?, name?);
     let path = path?.unwrap_or_else(|| Written {
         value: StorePath::new(&format!("livekit/keysets/{}", name.value.0)),
         spot,
     });
     let allowed_grants = allowed_grants?.map(|all| values(Some(all)));
-    Ok(Section { name, path, rules: rules?, allowed_grants, client: client? })
+    Ok(Section { name, path, source, rules: rules?, allowed_grants, client: client? })
+}
+
+/// Where others put the key, and nothing that only whoever makes keys can do.
+fn source(
+    section: &mut Reader<'_>,
+    mode: Result<Mode, Reported>,
+) -> Result<Option<Written<Source>>, Reported> {
+    const MADE_HERE: [&str; 7] = [
+        "rotation_schedule",
+        "rotation_period",
+        "timezone",
+        "rotation_window",
+        "publish_client",
+        "on_change",
+        "on_change_timeout",
+    ];
+    const AT_THE_SOURCE: [&str; 3] = ["source", "source_key_field", "source_secret_field"];
+    match mode {
+        Err(_) => AT_THE_SOURCE.iter().for_each(|name| section.pass_over(name)),
+        Ok(Mode::Managed) => {
+            let sentence =
+                "has a meaning for keys that others make: write mode = \"external\", or take this out";
+            AT_THE_SOURCE.iter().for_each(|name| section.refuse(name, sentence));
+        }
+        Ok(Mode::External) => {
+            let sentence = "is for keys that are made here, and with mode = \"external\" others make, publish and rotate them: take this out";
+            MADE_HERE.iter().for_each(|name| section.refuse(name, sentence));
+            let path = section.required::<StorePath>(
+                "source",
+                "name the path in the store where others put the key, like \"cloud/livekit\"",
+            );
+            let key_field = section.or("source_key_field", "api_key".to_owned());
+            let secret_field = section.or("source_secret_field", "api_secret".to_owned());
+            let (path, key_field, secret_field) = (path?, key_field?.value, secret_field?);
+            if key_field == secret_field.value {
+                let sentence = "must be another field than source_key_field";
+                return Err(section.context.report(&secret_field.spot, sentence));
+            }
+            let secret_field = secret_field.value;
+            return Ok(Some(path.map(|path| Source { path: path.into_string(), key_field, secret_field })));
+        }
+    }
+    Ok(None)
 }
 
 fn client(section: &mut Reader<'_>) -> Result<Option<ClientConfig>, Reported> {
@@ -252,18 +299,13 @@ enum Mode {
 
 impl Setting for Mode {
     fn read(value: &DeValue<'_>) -> Result<Mode, String> {
-        match one_of(value, &[("managed", Mode::Managed), ("external", Mode::External)])? {
-            Mode::Managed => Ok(Mode::Managed),
-            Mode::External => {
-                Err("this version manages its keys itself: write mode = \"managed\", or take it out"
-                    .to_owned())
-            }
-        }
+        one_of(value, &[("managed", Mode::Managed), ("external", Mode::External)])
     }
 
     fn show(&self) -> String {
         match self {
-            Mode::Managed | Mode::External => "\"managed\"".to_owned(),
+            Mode::Managed => "\"managed\"".to_owned(),
+            Mode::External => "\"external\"".to_owned(),
         }
     }
 }

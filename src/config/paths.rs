@@ -81,6 +81,22 @@ pub(super) fn check(context: &Context<'_>, livekit: &LiveKit, keysets: &[Keyset]
         }
         claims.push(claim);
     }
+    check_sources(context, keysets, &claims);
+}
+
+/// Reports sources that somebody here would write: they are others', and read only.
+fn check_sources(context: &Context<'_>, keysets: &[Keyset], claims: &[Claim<'_>]) {
+    for source in keysets.iter().filter_map(|keyset| keyset.source.as_ref()) {
+        let place = source.value.path.clone();
+        let read = Claim { place, whole_folder: false, owner: String::new(), spot: &source.spot };
+        if let Some(writer) = claims.iter().find(|claim| claim.meets(&read)) {
+            let sentence = format!(
+                "{} in the store is written by {}: a source is a path that others write",
+                read.place, writer.owner
+            );
+            context.report(read.spot, sentence);
+        }
+    }
 }
 
 fn wanted<'a>(livekit: &'a LiveKit, keysets: &'a [Keyset]) -> Vec<(String, bool, String, &'a Spot)> {

@@ -256,6 +256,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A key whose meaning hangs on another one that is wrong.
+    pub(super) fn pass_over(&mut self, name: &'static str) {
+        self.known.push(name);
+    }
+
     /// Reports what is left over as unknown.
     pub(super) fn finish(self) {
         let Some(table) = self.table else { return };

@@ -169,6 +169,7 @@ fn compare_keysets(reload: &mut Reload, old: &[KeysetConfig], new: &[KeysetConfi
             continue;
         };
         reload.restart(&format!("{named}.path"), keyset.path != other.keyset.path);
+        reload.restart(&format!("{named}.source"), keyset.source != other.keyset.source);
         reload.change(Part::Rules, keyset.rules != other.keyset.rules);
         reload.restart(&format!("{named}.publish_client"), client.is_some() != other.client.is_some());
         reload.restart(

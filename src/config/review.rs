@@ -59,7 +59,10 @@ pub fn review(config: &Config) -> Vec<Finding> {
     findings.extend(exposure::review(config));
     findings.extend(server_url(config));
     if config.role.rotates() {
-        findings.extend(keysets.iter().map(|config| rotation(&config.keyset.name, &config.keyset.rules)));
+        findings.extend(keysets.iter().map(|config| match &config.keyset.source {
+            Some(source) => external(&config.keyset.name, &source.path),
+            None => rotation(&config.keyset.name, &config.keyset.rules),
+        }));
         findings.extend(keysets.iter().filter_map(dependents));
         findings.push(proof(config));
         findings.push(revision(config));
@@ -202,6 +205,13 @@ fn rotation(keyset: &str, rules: &Rules) -> Finding {
         Rotation::Schedule { cron, timezone } => format!("at `{cron}` ({timezone})"),
     };
     Finding::pass("rotation", format!("keyset `{keyset}` changes its key {when}"))
+}
+
+fn external(keyset: &str, source: &str) -> Finding {
+    let why = format!(
+        "keyset `{keyset}` follows {source}: whoever writes there changes its key, and decides which keys LiveKit takes"
+    );
+    Finding::pass("rotation", why)
 }
 
 /// Not to ask the nodes is worth a standing warning.

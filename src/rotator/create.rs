@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use livekit_keyd_core::change::Illegal;
 use livekit_keyd_core::document::{Document, Made, STANDBYS};
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::Publication;
@@ -37,7 +38,7 @@ pub struct Imported {
 }
 
 impl Rotator {
-    /// Makes the keyset's document and its first keys, if there never was one.
+    /// Makes the keyset's document and its first keys (none where others make them), if there never was one.
     ///
     /// # Errors
     /// Why not.
@@ -58,6 +59,9 @@ impl Rotator {
     /// The file is none, it lacks the key, the keyset has a document, or the store failed.
     pub async fn import(&self, name: &str, file: &str, id: &KeyId, force: bool) -> Result<Imported, Refusal> {
         let keyset = self.keyset_named(name)?;
+        if keyset.source.is_some() {
+            return Err(Refusal::Illegal(Illegal::MadeByOthers));
+        }
         let unreadable = |why: String| {
             Refusal::BadKeyFile(format!("the key file is not LiveKit's map of ids to secrets: {why}"))
         };
@@ -126,11 +130,16 @@ impl Rotator {
             Found::Deleted { version } => Expected::Version(version),
         };
         self.protect(keyset).await;
-        let count = if adopted.is_some() { STANDBYS } else { STANDBYS + 1 };
+        let count = match (&keyset.source, &adopted) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => STANDBYS,
+            (None, None) => STANDBYS + 1,
+        };
         let ids = self.new_standbys(keyset, count).await.map_err(failed)?;
         let made = Made { lineage: random::lineage(), write: random::write_id(), keys: ids.clone() };
         let (rules, now) = (keyset.rules.clone(), clock::now());
-        let mut document = Document::create(&keyset.name, rules, keyset.revision, made, now);
+        let create = if keyset.source.is_some() { Document::create_external } else { Document::create };
+        let mut document = create(&keyset.name, rules, keyset.revision, made, now);
         let (word, name) = match &adopted {
             Some(_) => ("imported", "the document is created around a key that others made"),
             None => ("initialised", "the document is created with its first keys"),
@@ -164,6 +173,9 @@ impl Rotator {
     async fn give_up_the_document_before(&self, keyset: &Keyset, document: &Document) -> Result<(), Refusal> {
         if let Some(signer) = self.signers.get(&keyset.name) {
             signer.forget();
+        }
+        if keyset.source.is_some() {
+            return Ok(());
         }
         let publications = self.readable_publications().await?;
         self.mark_publications(document, publications).await

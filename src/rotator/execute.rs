@@ -210,6 +210,5 @@ impl Rotator {
 
 /// What a change may need, of what was read.
 pub(super) fn at_hand(seen: &KeysetWorld) -> Material {
-    let known = seen.standby.iter().filter_map(|(id, standby)| Some((id.clone(), standby.secret.clone()?)));
-    Material { secrets: known.collect(), ..Material::none(random::write_id()) }
+    Material { secrets: seen.standby_secrets(), ..Material::none(random::write_id()) }
 }

@@ -57,8 +57,8 @@ impl RotatorMetrics {
 
     pub(super) fn saved(&self, keyset: &str, rule: Rule, done: bool) {
         let result = match (rule, done) {
-            (Rule::Fire | Rule::Request | Rule::Bootstrap, true) => "committed",
-            (Rule::Fire | Rule::Request | Rule::Bootstrap, false) => "failed",
+            (Rule::Fire | Rule::Request | Rule::Follow | Rule::Bootstrap, true) => "committed",
+            (Rule::Fire | Rule::Request | Rule::Follow | Rule::Bootstrap, false) => "failed",
             (Rule::Miss, true) => "missed",
             _ => return,
         };
@@ -71,7 +71,7 @@ impl RotatorMetrics {
 
     pub(super) fn show(&self, outlook: &Outlook) {
         self.blocked.reset();
-        let commitments = |rule| matches!(rule, Rule::Fire | Rule::Request | Rule::Bootstrap);
+        let commitments = |rule| matches!(rule, Rule::Fire | Rule::Request | Rule::Follow | Rule::Bootstrap);
         for blocked in outlook.plan.blocked.iter().filter(|blocked| commitments(blocked.rule)) {
             self.blocked
                 .with_label_values(&[blocked.keyset.as_deref().unwrap_or_default(), blocked.reason])

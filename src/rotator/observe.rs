@@ -17,13 +17,26 @@ use serde::{Deserialize, Serialize};
 use super::Rotator;
 use crate::keyset::Keyset;
 use crate::store::{Found, StoreError};
-use crate::{clock, documents};
+use crate::{clock, documents, source};
 
 /// What lies at a standby's path.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StandbySecret {
     #[serde(with = "livekit_keyd_core::secret::exposed")]
     pub(super) secret: Option<Secret>,
+}
+
+/// A document is of one mode for ever: who took it for another would publish keys of others, or give up its own.
+fn suits(keyset: &Keyset, document: &Document) -> Result<(), String> {
+    let mode = |external| if external { "external" } else { "managed" };
+    let (own, its) = (mode(keyset.source.is_some()), mode(document.external));
+    if own == its {
+        return Ok(());
+    }
+    Err(format!(
+        "keyset `{}` is configured with mode = \"{own}\", and its document was made with mode = \"{its}\": put the mode back, or give the keyset a path of its own",
+        keyset.name
+    ))
 }
 
 impl Rotator {
@@ -62,6 +75,7 @@ impl Rotator {
             standby: BTreeMap::new(),
             versions: Versions::default(),
             client: None,
+            source: None,
         };
         if let Some(client) = self.clients.get(&keyset.name) {
             let read = client.read().await;
@@ -69,6 +83,14 @@ impl Rotator {
             seen.client = Some(match read {
                 Ok(there) => Observed::Fresh(there),
                 Err(error) => Observed::Unknown { since, why: error.to_string() },
+            });
+        }
+        if let Some(source) = &keyset.source {
+            let read = source::read(&self.store, source).await;
+            let since = self.since(&source.path, read.is_ok());
+            seen.source = Some(match read {
+                Ok(there) => Observed::Fresh(there),
+                Err(why) => Observed::Unknown { since, why: why.to_string() },
             });
         }
         let looked = self.look_at(keyset, signer, &mut seen).await;
@@ -102,7 +124,12 @@ impl Rotator {
         seen: &mut KeysetWorld,
     ) -> Result<Arc<Document>, documents::NoDocument> {
         let read = documents::read(&self.store, keyset, signer).await?;
-        seen.standby = self.standbys(keyset, &read.document).await.map_err(documents::NoDocument::Store)?;
+        suits(keyset, &read.document).map_err(documents::NoDocument::Flawed)?;
+        // The secrets of keys that others make lie at their source only.
+        if keyset.source.is_none() {
+            seen.standby =
+                self.standbys(keyset, &read.document).await.map_err(documents::NoDocument::Store)?;
+        }
         seen.versions.current = read.version;
         if read.document.clean_from_seq.is_some() {
             let older = self.store.older_versions(&keyset.path).await;

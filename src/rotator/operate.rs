@@ -108,6 +108,9 @@ impl Rotator {
 
     pub(super) async fn change_in_turn(&self, name: &str, change: &Change) -> Result<Arc<Document>, Refusal> {
         let keyset = self.keyset_named(name)?;
+        if keyset.source.is_some() && change.creates() > 0 {
+            return Err(Refusal::Illegal(Illegal::MadeByOthers));
+        }
         let failed = |error: StoreError| Refusal::Failed(error.to_string());
         let fresh = self.new_standbys(&keyset, change.creates()).await.map_err(failed)?;
         let changed = self.change_with(&keyset, change, &fresh).await;

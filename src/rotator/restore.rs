@@ -4,7 +4,7 @@
 //! process still writes loses against them; then the document is written with a
 //! seq above all that anybody saw, and a key that every publication holds signs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use livekit_keyd_core::change::{self, Change};
@@ -45,7 +45,9 @@ impl Rotator {
             }
         };
         document.check(&keyset.name).map_err(|flaw| Refusal::Failed(flaw.to_string()))?;
-        let publications = self.readable_publications().await?;
+        // What others publish is none of ours, and whatever they still publish stands in their own source.
+        let publications =
+            if keyset.source.is_some() { Vec::new() } else { self.readable_publications().await? };
         if !self.went_back(keyset, &document, &publications) {
             return Err(Refusal::NothingRestored(format!(
                 "the store has not gone back: its document of `{}` continues what was seen before, and nothing is to be accepted",
@@ -53,7 +55,11 @@ impl Rotator {
             )));
         }
         let seq = self.seq_above_all(keyset, &document, &publications);
-        let standby = self.standbys(keyset, &document).await.map_err(failed)?;
+        let standby = if keyset.source.is_some() {
+            BTreeMap::new()
+        } else {
+            self.standbys(keyset, &document).await.map_err(failed)?
+        };
         let seen = livekit_keyd_core::plan::KeysetWorld {
             document: livekit_keyd_core::plan::Observed::Fresh(Arc::new(document)),
             rules: keyset.rules.clone(),
@@ -61,11 +67,17 @@ impl Rotator {
             standby,
             versions: livekit_keyd_core::plan::Versions { current: version, older: Vec::new() },
             client: None,
+            source: None,
         };
         let Some(document) = seen.document.fresh() else {
             return Err(Refusal::NoDocument(crate::documents::NoDocument::Absent));
         };
-        let restore = Change::Restore { seq, published: held_by_all(&publications) };
+        let published = if keyset.source.is_some() {
+            document.published().map(|key| key.id.clone()).collect()
+        } else {
+            held_by_all(&publications)
+        };
+        let restore = Change::Restore { seq, published };
         let next =
             change::apply(document, &restore, clock::now(), at_hand(&seen)).map_err(Refusal::Illegal)?;
         self.mark_publications(&next, publications).await?;

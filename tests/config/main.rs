@@ -3,6 +3,7 @@
 
 mod callers;
 mod dev;
+mod external;
 mod mistakes;
 mod nodes;
 mod reload;

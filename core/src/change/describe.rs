@@ -12,6 +12,7 @@ impl Change {
             | Change::Commit { key, .. }
             | Change::Bound { key }
             | Change::Retire { key, .. }
+            | Change::Adopt { key }
             | Change::Abandon { key }
             | Change::Erase { key }
             | Change::Revoke { key, .. }
@@ -40,6 +41,7 @@ impl Change {
             Change::Bound { .. } => "bounded",
             Change::Retire { .. } => "retired",
             Change::Create { .. } => "created",
+            Change::Adopt { .. } => "adopted",
             Change::Abandon { .. } => "abandoned",
             Change::Erase { .. } => "erased",
             Change::Miss { .. } => "missed",
@@ -62,7 +64,8 @@ impl Change {
             Change::Bound { .. } => "the key before gets its end",
             Change::Retire { .. } => "a key is retired",
             Change::Create { .. } => "new standbys",
-            Change::Abandon { .. } => "a lost standby is given up",
+            Change::Adopt { .. } => "a key of the source becomes a standby",
+            Change::Abandon { .. } => "a standby is given up",
             Change::Erase { .. } => "a retired secret is erased",
             Change::Miss { .. } => "a missed firing is given up",
             Change::Request(_) => "an operator asks for a change of key",

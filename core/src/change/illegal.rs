@@ -66,6 +66,8 @@ pub enum Illegal {
     },
     /// Firings up to there were dealt with already.
     AlreadyServed(Time),
+    /// The keyset's keys are made by others, and the change would make or choose one.
+    MadeByOthers,
     /// The seq asked for is not above the document's.
     LowSeq(u64),
 }
@@ -134,6 +136,9 @@ impl fmt::Display for Illegal {
                 write!(f, "the document has rules of config_revision {document}: raise it above that")
             }
             Illegal::AlreadyServed(time) => write!(f, "firings up to {time} were dealt with already"),
+            Illegal::MadeByOthers => f.write_str(
+                "the keys of this keyset are made by others (mode = \"external\"): put a new key at its source, and it signs as soon as it is proven",
+            ),
             Illegal::LowSeq(seq) => write!(f, "seq {seq} is not above the document's"),
         }
     }

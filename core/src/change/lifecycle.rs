@@ -15,6 +15,9 @@ pub(super) fn create(
     now: Time,
     material: &Material,
 ) -> Result<(), Illegal> {
+    if document.external {
+        return Err(Illegal::MadeByOthers);
+    }
     let fresh = material.fresh.get(..count).ok_or(Illegal::TooFewIds)?;
     if document.published().count() + count > MOST_LIVE_KEYS {
         return Err(Illegal::TooManyKeys);
@@ -24,6 +27,20 @@ pub(super) fn create(
             return Err(Illegal::IdInUse(id.clone()));
         }
         document.keys.push(Key::new(id.clone(), now));
+    }
+    Ok(())
+}
+
+/// One that never signed may come again: its owner went back to the key before it, and on once more.
+pub(super) fn adopt(document: &mut Document, id: &KeyId, now: Time) -> Result<(), Illegal> {
+    if document.published().count() >= MOST_LIVE_KEYS {
+        return Err(Illegal::TooManyKeys);
+    }
+    let fresh = Key::new(id.clone(), now);
+    match document.key_mut(id) {
+        None => document.keys.push(fresh),
+        Some(known) if known.was_abandoned() => *known = fresh,
+        Some(_) => return Err(Illegal::IdInUse(id.clone())),
     }
     Ok(())
 }
@@ -56,7 +73,7 @@ pub(super) fn commit(
     }
     take_over(document, id, not_before, material)?;
     match cause {
-        Cause::Bootstrap => {}
+        Cause::Bootstrap | Cause::Source => {}
         Cause::Firing(firing) => {
             if document.served.is_some_and(|served| served >= *firing) {
                 return Err(Illegal::AlreadyServed(*firing));
@@ -137,12 +154,17 @@ pub(super) fn retire(document: &mut Document, id: &KeyId, now: Time) -> Result<(
 }
 
 pub(super) fn abandon(document: &mut Document, id: &KeyId, now: Time) -> Result<(), Illegal> {
+    let reason = if document.external {
+        "its owner put another key in its place before it signed"
+    } else {
+        "its secret was lost from the store"
+    };
     let key = find(document, id)?;
     if !key.is_standby() {
         return Err(Illegal::NotStandby(id.clone()));
     }
     key.unpublished_at = Some(now);
-    key.reason = Some("its secret was lost from the store".to_owned());
+    key.reason = Some(reason.to_owned());
     forget_request_of(document, id);
     Ok(())
 }

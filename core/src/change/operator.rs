@@ -24,6 +24,9 @@ pub(super) fn set_rules(
 }
 
 pub(super) fn request(document: &mut Document, request: &Request, now: Time) -> Result<(), Illegal> {
+    if document.external {
+        return Err(Illegal::MadeByOthers);
+    }
     if let Some(hold) = document.hold_at(now) {
         return Err(Illegal::Held { until: hold.until });
     }

@@ -46,11 +46,15 @@ pub enum AlarmKind {
     RestartFailed,
     /// A node came back without what is published.
     NodeCameBackOld,
+    /// The source of an external keyset cannot be read, or holds no key.
+    SourceUnreadable,
+    /// The source of an external keyset holds a key that is not taken.
+    SourceRefused,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [AlarmKind; 19] = [
+    pub const ALL: [AlarmKind; 21] = [
         AlarmKind::DocumentUnreadable,
         AlarmKind::ClockBehind,
         AlarmKind::RulesDiffer,
@@ -70,6 +74,8 @@ impl AlarmKind {
         AlarmKind::RolloutStopped,
         AlarmKind::RestartFailed,
         AlarmKind::NodeCameBackOld,
+        AlarmKind::SourceUnreadable,
+        AlarmKind::SourceRefused,
     ];
 
     /// As `status` and the log name it.
@@ -94,6 +100,8 @@ impl AlarmKind {
             AlarmKind::RolloutStopped => "RolloutStopped",
             AlarmKind::RestartFailed => "RestartFailed",
             AlarmKind::NodeCameBackOld => "NodeCameBackOld",
+            AlarmKind::SourceUnreadable => "SourceUnreadable",
+            AlarmKind::SourceRefused => "SourceRefused",
         }
     }
 

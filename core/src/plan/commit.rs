@@ -29,7 +29,7 @@ pub(super) fn next_key(view: &View, plan: &mut Plan) {
             plan.save(view, due.rule, change, why);
         }
         Err(Waits { reason, message, until }) => {
-            if due.rule == Rule::Fire {
+            if is_late(view, &due) {
                 plan.alarm(
                     AlarmKind::RotationBlocked,
                     Some(view.name),
@@ -44,6 +44,9 @@ pub(super) fn next_key(view: &View, plan: &mut Plan) {
 fn due(view: &View, plan: &mut Plan) -> Option<Due> {
     let (document, now) = (view.document, view.now());
     let lead = document.rules.activation_lead;
+    if document.external {
+        return follows_source(view);
+    }
     // Also when all that were are compromised: there is nothing to wait for.
     if document.newest().is_none() {
         return Some(Due { rule: Rule::Bootstrap, key: None, not_before: now, cause: Cause::Bootstrap });
@@ -72,6 +75,35 @@ fn due(view: &View, plan: &mut Plan) -> Option<Due> {
     // One that comes late serves all firings that it overtakes, else they would follow at once, one by one.
     let not_before = if now <= firing { firing } else { now + lead };
     Some(Due { rule: Rule::Fire, key: None, not_before, cause: Cause::Firing(not_before) })
+}
+
+/// Whether somebody should look why it waits: a key that others made has its time to be proven.
+fn is_late(view: &View, due: &Due) -> bool {
+    let rules = &view.document.rules;
+    let seen_at = |id| view.document.key(id).map(|key: &Key| key.created_at);
+    match due.rule {
+        Rule::Fire => true,
+        Rule::Follow => due
+            .key
+            .as_ref()
+            .and_then(seen_at)
+            .is_some_and(|seen_at| view.now() > seen_at + rules.time_to_settle() + rules.activation_lead),
+        _ => false,
+    }
+}
+
+/// What others have put at the source signs when it is proven; the first of all at once.
+fn follows_source(view: &View) -> Option<Due> {
+    let (document, now) = (view.document, view.now());
+    let there = view.keyset.source.as_ref()?.fresh()?;
+    let key = document.key(&there.id).filter(|key| key.is_standby())?.id.clone();
+    Some(match document.newest() {
+        None => Due { rule: Rule::Bootstrap, key: Some(key), not_before: now, cause: Cause::Bootstrap },
+        Some(_) => {
+            let not_before = now + document.rules.activation_lead;
+            Due { rule: Rule::Follow, key: Some(key), not_before, cause: Cause::Source }
+        }
+    })
 }
 
 /// Why a due commitment cannot be made.

@@ -17,6 +17,12 @@ pub(super) fn retired(view: &View, plan: &mut Plan) {
             plan.block(view, Rule::Erase, "client", why, None);
             continue;
         }
+        // Its owner decides whether nodes know it; what is erased is a copy.
+        if document.external {
+            let why = format!("{} signs no more; the copy of its secret is of no use here", key.id);
+            plan.save(view, Rule::Erase, Change::Erase { key: key.id.clone() }, why);
+            continue;
+        }
         match refused(view, key) {
             Known::Yes if publications_are_past(view) => {
                 let why = format!("{} is refused by every node; its secret is no use to anybody", key.id);

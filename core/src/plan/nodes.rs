@@ -49,6 +49,11 @@ fn lacking(world: &World, fleet: &Fleet, plan: &mut Plan) {
         let ahead = document
             .committed()
             .filter(|key| key.is_usable() && key.commitment().is_some_and(|c| c.not_before > world.now));
+        let remedy = if document.external {
+            "until its owner has given that node the key"
+        } else {
+            "until it is restarted with what is published"
+        };
         for key in ahead.chain(active) {
             for (address, node) in fleet.counted() {
                 let verdict = fleet.verdict(node, &key.id, world.now);
@@ -56,7 +61,10 @@ fn lacking(world: &World, fleet: &Fleet, plan: &mut Plan) {
                     plan.alarm(
                         AlarmKind::NodeLacksKey,
                         Some(name),
-                        format!("node {address} does not take tokens of {}: who joins there is refused until it is restarted with what is published", key.id),
+                        format!(
+                            "node {address} does not take tokens of {}: who joins there is refused {remedy}",
+                            key.id
+                        ),
                     );
                 }
             }

@@ -46,7 +46,13 @@ pub(super) fn accepted(view: &View, id: &KeyId, secret: &Secret) -> Known {
             Err(format!("publication `{name}` does not hold {id} yet"))
         }
     };
-    known(view, held, |fleet, since| fleet.all_say(Verdict::Accepted, id, since, view.now()))
+    let said = |fleet: &Fleet, since| fleet.all_say(Verdict::Accepted, id, since, view.now());
+    if view.document.external {
+        // Others publish it: it is asked for, or waited for, since it was seen at the source.
+        let since = view.document.key(id).map_or(view.now(), |key| key.created_at);
+        return judged(view, since, said);
+    }
+    known(view, held, said)
 }
 
 /// Whether every node refuses a key that was taken out, and no publication could bring it back.
@@ -74,7 +80,7 @@ fn known(
     as_it_should: impl Fn(&str, &Publication) -> Result<(), String>,
     said: impl Fn(&Fleet, Time) -> Result<(), String>,
 ) -> Known {
-    let (world, rules) = (view.world, &view.document.rules);
+    let world = view.world;
     let mut since = Time::MIN;
     if world.publications.is_empty() {
         return Known::No("nothing is published: the configuration has no [[publish]]".to_owned());
@@ -93,13 +99,19 @@ fn known(
         };
         since = since.max(changed_at);
     }
-    match &world.proof {
+    judged(view, since, said)
+}
+
+/// What is known of nodes that might all have read of it at a moment.
+fn judged(view: &View, since: Time, said: impl Fn(&Fleet, Time) -> Result<(), String>) -> Known {
+    let rules = &view.document.rules;
+    match &view.world.proof {
         Proof::Required(fleet) => {
             said(fleet, since + rules.clock_skew).map_or_else(Known::No, |()| Known::Yes)
         }
         Proof::Disabled => {
             let settled_at = since + rules.time_to_settle();
-            if settled_at <= world.now { Known::Yes } else { Known::From(settled_at) }
+            if settled_at <= view.now() { Known::Yes } else { Known::From(settled_at) }
         }
     }
 }

@@ -64,9 +64,7 @@ impl Publication {
     pub fn wanted(world: &World, there: &Publication) -> Option<Publication> {
         let mut ranked: Vec<(usize, KeyId, Secret)> = Vec::new();
         let mut vector = there.vector.clone();
-        let documents =
-            || world.keysets.values().filter_map(|keyset| Some((keyset, keyset.document.fresh()?)));
-        for (keyset, document) in documents() {
+        for (keyset, document) in world.managed() {
             for key in document.published() {
                 let secret = match &key.secret {
                     Some(secret) => secret.clone(),
@@ -78,8 +76,10 @@ impl Publication {
         }
         ranked.sort_by_key(|(rank, _, _)| *rank);
         let mut keys: Vec<_> = ranked.into_iter().map(|(_, id, secret)| (id, secret)).collect();
-        let foreign =
-            there.keys.iter().filter(|(id, _)| documents().all(|(_, document)| document.key(id).is_none()));
+        let foreign = there
+            .keys
+            .iter()
+            .filter(|(id, _)| world.managed().all(|(_, document)| document.key(id).is_none()));
         keys.extend(foreign.cloned());
         Some(Publication { keys, vector, changed_at: Some(world.now) })
     }

@@ -22,7 +22,7 @@ pub(super) fn all(world: &World, plan: &mut Plan) {
 }
 
 fn one(world: &World, name: &str, there: &Publication, plan: &mut Plan) {
-    if world.keysets.values().all(|keyset| keyset.document.fresh().is_none()) {
+    if world.managed().next().is_none() {
         return;
     }
     let Some(wanted) = Publication::wanted(world, there) else { return };
@@ -90,7 +90,9 @@ fn is_foreign(world: &World, id: &crate::key::KeyId) -> bool {
 /// Whether something waits to be erased for which this publication is not new enough.
 fn renewal_is_due(world: &World, there: &Publication) -> bool {
     world.keysets.iter().any(|(name, keyset)| {
-        let Some(document) = keyset.document.fresh() else { return false };
+        let Some(document) = keyset.document.fresh().filter(|document| !document.external) else {
+            return false;
+        };
         let view = View { world, name, keyset, document };
         let waits = document.keys.iter().any(|key| key.unpublished_at.is_some() && key.erased_at.is_none());
         waits && there.vector.seq(document) != Some(document.seq) && !erase::publications_are_past(&view)

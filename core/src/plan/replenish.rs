@@ -14,11 +14,17 @@ pub(super) fn missing_after_retirement(document: &Document) -> usize {
 }
 
 fn missing(document: &Document) -> usize {
+    if document.external {
+        return 0;
+    }
     STANDBYS.saturating_sub(document.standbys().count())
 }
 
 pub(super) fn standbys(view: &View, plan: &mut Plan) {
     let (document, now) = (view.document, view.now());
+    if document.external {
+        return;
+    }
     let lost = document.standbys().find(|key| view.keyset.standby_secret(&key.id).is_none());
     if let Some(lost) = lost {
         let message =

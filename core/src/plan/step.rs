@@ -32,6 +32,10 @@ pub enum Rule {
     Retire,
     /// Standbys are made.
     Replenish,
+    /// A key of the source becomes a standby.
+    Adopt,
+    /// The key of the source is committed.
+    Follow,
     /// A lost standby is given up.
     Abandon,
     /// A retired secret is erased.
@@ -60,6 +64,8 @@ impl Rule {
             Rule::Miss => "miss",
             Rule::Retire => "retire",
             Rule::Replenish => "replenish",
+            Rule::Adopt => "adopt",
+            Rule::Follow => "follow",
             Rule::Abandon => "abandon",
             Rule::Erase => "erase",
             Rule::Publish => "publish",

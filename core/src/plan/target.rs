@@ -81,7 +81,7 @@ pub(super) fn expected(world: &World) -> Vec<(KeyId, bool)> {
 }
 
 pub(super) fn documents(world: &World) -> impl Iterator<Item = &Document> {
-    world.keysets.values().filter_map(|keyset| keyset.document.fresh()).map(AsRef::as_ref)
+    world.managed().map(|(_, document)| document)
 }
 
 /// What a node should make of the keys: as far as what it reads has come, where that is known.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::adopt::SourceKey;
 use super::client::ClientKey;
 use super::observed::Observed;
 use super::proof::Proof;
@@ -41,12 +42,24 @@ pub struct KeysetWorld {
     pub versions: Versions,
     /// What dependents that read one key are given; `None` where nobody is.
     pub client: Option<Observed<ClientKey>>,
+    /// What others have put at its source; `None` where keys are made here.
+    pub source: Option<Observed<SourceKey>>,
 }
 
 impl KeysetWorld {
     /// The secret of a standby, if the store has it.
     pub fn standby_secret(&self, id: &KeyId) -> Option<&Secret> {
-        self.standby.get(id).and_then(|standby| standby.secret.as_ref())
+        let there = self.source.as_ref().and_then(Observed::fresh).filter(|there| there.id == *id);
+        there
+            .map(|there| &there.secret)
+            .or_else(|| self.standby.get(id).and_then(|standby| standby.secret.as_ref()))
+    }
+
+    /// Every secret of keys that are not committed, for whoever commits one.
+    pub fn standby_secrets(&self) -> Vec<(KeyId, Secret)> {
+        let there = self.source.as_ref().and_then(Observed::fresh).map(|there| &there.id);
+        let ids = self.standby.keys().chain(there);
+        ids.filter_map(|id| Some((id.clone(), self.standby_secret(id)?.clone()))).collect()
     }
 }
 
@@ -74,6 +87,16 @@ pub(super) struct View<'a> {
     pub(super) name: &'a str,
     pub(super) keyset: &'a KeysetWorld,
     pub(super) document: &'a Arc<Document>,
+}
+
+impl World {
+    /// The documents that were read just now and whose keys are made and published here.
+    pub(super) fn managed(&self) -> impl Iterator<Item = (&KeysetWorld, &Document)> {
+        let documents = self.keysets.values().filter_map(|keyset| Some((keyset, keyset.document.fresh()?)));
+        documents
+            .filter(|(_, document)| !document.external)
+            .map(|(keyset, document)| (keyset, document.as_ref()))
+    }
 }
 
 impl View<'_> {

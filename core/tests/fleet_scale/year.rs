@@ -132,6 +132,7 @@ impl Fleeting {
             standby: keys.iter().map(|id| (id.clone(), standby(id))).collect(),
             versions: Versions { current: 1, older: Vec::new() },
             client: None,
+            source: None,
         };
         let names: Vec<_> = (0..count).map(|number| format!("node{number:03}")).collect();
         let fleet = Fleet {

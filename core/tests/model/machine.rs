@@ -241,6 +241,7 @@ impl Machine {
                 standby,
                 versions: Versions { current: shelf.version(), older },
                 client: None,
+                source: None,
             };
             keysets.insert(KEYSET.to_owned(), seen);
         }
@@ -375,6 +376,7 @@ impl Machine {
             standby: shelf.standby.iter().map(standby).collect(),
             versions: Versions { current: shelf.version(), older: Vec::new() },
             client: None,
+            source: None,
         };
         if let Some(writes) = self.save("operator", &seen, &change, now) {
             self.land(writes);

@@ -425,6 +425,7 @@ impl Rotator {
             standby,
             versions: Versions { current: version, older },
             client: None,
+            source: None,
         })
     }
 

@@ -443,6 +443,7 @@ impl Sim {
                     standby: standby.collect(),
                     versions: Versions { current: shelf.version(), older: Vec::new() },
                     client: None,
+                    source: None,
                 };
                 Some((name.clone(), seen))
             });

@@ -55,7 +55,7 @@ fn process(api: &mut OpenApi) {
 }
 
 fn keysets(api: &mut OpenApi) {
-    api.post("/v1/keysets/{keyset}/init", "Creates the keyset's document and its first three keys.")
+    api.post("/v1/keysets/{keyset}/init", "Creates the keyset's document and its first keys.")
         .takes::<InitBody>(false)
         .gives::<Initialized>(201, "It was created")
         .gives::<Initialized>(200, "There was one")

@@ -9,7 +9,7 @@ use livekit_keyd_core::plan::{Observed, Publication};
 use livekit_keyd_core::time::Time;
 
 use super::Admin;
-use crate::api::report::{KeyStatus, KeysetStatus, PublicationStatus, Status};
+use crate::api::report::{KeyStatus, KeysetStatus, PublicationStatus, SourceStatus, Status};
 use crate::clock;
 use crate::signer::{Keyring, Signer};
 
@@ -47,10 +47,25 @@ impl Admin {
             unusable: signer.usable(now).err().map(|why| why.to_string()),
             phases,
             keys,
+            external: document.is_some_and(|document| document.external),
+            source: self.source(name),
             next_firing: document.and_then(|document| document.next_firing()),
             hold_until: document.and_then(|document| document.hold_at(now)).map(|hold| hold.until),
             conditions: self.conditions.of(Some(name)),
         }
+    }
+
+    fn source(&self, keyset: &str) -> Option<SourceStatus> {
+        let rotator = self.rotator.as_ref()?;
+        let source = rotator.keyset_named(keyset).ok()?.source?;
+        let outlook = rotator.outlook();
+        let seen = outlook.as_ref().and_then(|outlook| outlook.world.keysets.get(keyset)?.source.as_ref());
+        let message = match seen {
+            Some(Observed::Stale { why, .. } | Observed::Unknown { why, .. }) => Some(why.clone()),
+            Some(Observed::Fresh(_)) | None => None,
+        };
+        let key_id = seen.and_then(Observed::fresh).map(|there| there.id.to_string());
+        Some(SourceStatus { path: source.path, key_id, message })
     }
 
     fn publications(&self) -> Vec<PublicationStatus> {

@@ -63,7 +63,10 @@ pub(in crate::cli) fn rotators(config: &Config, mount: &str) -> Vec<Grant> {
     let mut grants = own_token();
     for KeysetConfig { keyset, client, .. } in &config.keysets {
         grants.extend(kv.kept(&keyset.path, "the document"));
-        grants.extend(kv.standby(&keyset.path));
+        match &keyset.source {
+            Some(source) => grants.push(kv.readable(&source.path, "the key that others put there")),
+            None => grants.extend(kv.standby(&keyset.path)),
+        }
         if client.is_some() {
             grants.extend(kv.kept(&keyset.client_path(), "what dependents read"));
         }

@@ -60,7 +60,13 @@ async fn read(
 /// What only a rotator reads.
 async fn beside(store: &Store, KeysetConfig { keyset, .. }: &KeysetConfig) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    if let Err(error) = store.list(&keyset.standby_folder()).await {
+    if let Some(source) = &keyset.source {
+        let what = format!("source of keyset `{}`", keyset.name);
+        outcomes.push(match crate::source::read(store, source).await {
+            Ok(there) => Outcome::pass(what, format!("{} has {}", source.path, there.id)),
+            Err(why) => Outcome::fail(what, why),
+        });
+    } else if let Err(error) = store.list(&keyset.standby_folder()).await {
         let what = format!("standby secrets of keyset `{}`", keyset.name);
         outcomes.push(Outcome::fail(what, error.to_string()));
     }

@@ -1,6 +1,6 @@
 //! A retired key's secret leaves the document, once no node and no publication could bring it back.
 
-use super::proof::{Known, refused};
+use super::proof::{Known, Proof, refused};
 use super::view::View;
 use super::{Plan, Rule, client};
 use crate::change::Change;
@@ -25,7 +25,11 @@ pub(super) fn retired(view: &View, plan: &mut Plan) {
         }
         match refused(view, key) {
             Known::Yes if publications_are_past(view) => {
-                let why = format!("{} is refused by every node; its secret is no use to anybody", key.id);
+                let what = match view.world.proof {
+                    Proof::Required(_) => "is refused by every node",
+                    Proof::Disabled => "counts as refused, though no node was asked",
+                };
+                let why = format!("{} {what}; its secret is no use to anybody", key.id);
                 plan.save(view, Rule::Erase, Change::Erase { key: key.id.clone() }, why);
             }
             Known::Yes => {

@@ -1,6 +1,6 @@
 //! A standby that every node accepts is proven, once and for all.
 
-use super::proof::{Known, accepted};
+use super::proof::{Known, Proof, accepted};
 use super::view::View;
 use super::{Plan, Rule};
 use crate::change::Change;
@@ -10,7 +10,10 @@ pub(super) fn standbys(view: &View, plan: &mut Plan) {
         let Some(secret) = view.keyset.standby_secret(&key.id) else { continue };
         match accepted(view, &key.id, secret) {
             Known::Yes => {
-                let why = format!("every node knows standby {}", key.id);
+                let why = match view.world.proof {
+                    Proof::Required(_) => format!("every node accepts standby {}", key.id),
+                    Proof::Disabled => format!("standby {} counts as known; no node was asked", key.id),
+                };
                 plan.save(view, Rule::Prove, Change::Prove { key: key.id.clone() }, why);
             }
             Known::From(time) => plan.block(

@@ -26,7 +26,7 @@ pub use metrics::IssuerMetrics;
 pub use place::Place;
 pub use provider::Provider;
 pub use providers::Providers;
-pub use rule::Rule;
+pub use rule::{Rule, first as first_rule};
 
 use crate::clock;
 use crate::config::IssuerConfig;
@@ -99,7 +99,7 @@ impl Issuer {
         claims: Map<String, Value>,
         asked: Asked,
     ) -> Result<(&Target, TokenRequest), Problem> {
-        let (index, outcome) = rule::first(&self.config, claims, &asked)?;
+        let (index, outcome) = first_rule(&self.config, claims, &asked)?;
         // There is a target for each rule.
         let target = &self.targets[index];
         Ok((target, outcome.request(asked, &target.fixed_room)?))

@@ -305,10 +305,9 @@ fn resolve_issuers(
     providers: &BTreeMap<String, Arc<Provider>>,
 ) -> Issuers {
     let target = |issuer: &config::IssuerConfig, rule: &Rule| {
-        let fixed = config.profiles.iter().find(|profile| profile.name == rule.profile);
         Some(Target {
             policy: config.policy_of_rule(issuer, rule),
-            fixed_room: fixed.map(|profile| profile.grants.video.room.clone()).unwrap_or_default(),
+            fixed_room: config.fixed_room(rule).to_owned(),
             signer: Arc::clone(signers.get(&rule.keyset)?),
             keyset: rule.keyset.clone(),
         })

@@ -178,6 +178,12 @@ impl Config {
         Policy::new(caller.caller.clone(), profiles, bound)
     }
 
+    /// The room that the profile of an issuer's rule fixes, or empty.
+    pub fn fixed_room(&self, rule: &Rule) -> &str {
+        let profile = self.profiles.iter().find(|profile| profile.name == rule.profile);
+        profile.map(|profile| profile.grants.video.room.as_str()).unwrap_or_default()
+    }
+
     /// What a rule of an issuer lets be signed: all that its profile and its keyset allow.
     pub fn policy_of_rule(&self, issuer: &IssuerConfig, rule: &Rule) -> Policy {
         let everything = Glob::parse("*").into_iter().collect::<Vec<_>>();

@@ -68,7 +68,7 @@ impl Rule {
 ///
 /// # Errors
 /// None fits; the sentence says why for each, without a claim's value.
-pub(super) fn first(
+pub fn first(
     issuer: &IssuerConfig,
     claims: Map<String, Value>,
     asked: &Asked,

@@ -64,14 +64,29 @@ fn every_threat_has_a_number_a_mitigation_and_a_test() {
 }
 
 #[test]
-fn every_rule_of_good_practice_says_what_is_left_to_the_user() {
-    let (_, rules) = DOCUMENT.split_once("\n## Good practice\n").expect("a section");
-    let (rules, _) = rules.split_once("\n## ").expect("another section behind it");
-    let rows: Vec<_> = rules.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
-    assert!(rows.len() >= 10, "{} rules", rows.len());
-    for row in rows {
-        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        assert_eq!(cells.len(), 3, "{row}");
-        assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+fn every_attack_has_a_test() {
+    let rows = rows("Attacks");
+    assert!(rows.len() >= 20, "{} attacks", rows.len());
+    for [attack, _, shown] in rows {
+        assert!(named(&shown).next().is_some(), "{attack}: no test");
     }
+}
+
+/// The three cells of each row of a section's table.
+fn rows(section: &str) -> Vec<[String; 3]> {
+    let (_, rest) = DOCUMENT.split_once(&format!("\n## {section}\n")).expect("a section");
+    let (table, _) = rest.split_once("\n## ").expect("another section behind it");
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| {
+        let cells = row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned());
+        let cells = <[String; 3]>::try_from(cells.collect::<Vec<_>>()).expect("three cells");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+        cells
+    })
+    .collect()
+}
+
+#[test]
+fn every_rule_of_good_practice_says_what_is_left_to_the_user() {
+    assert!(rows("Good practice").len() >= 10);
 }

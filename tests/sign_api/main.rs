@@ -7,6 +7,7 @@
 mod support;
 
 mod answers;
+mod attacks;
 mod bad_requests;
 mod drain;
 mod harness;

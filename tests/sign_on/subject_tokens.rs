@@ -40,6 +40,7 @@ fn good_tokens_are_believed() {
         ("x5u", json!("http://127.0.0.1:1/cert")),
         ("jwk", THIEF.public("one")),
         ("x5t", json!("AAAA")),
+        ("x5c", json!(["MIIB"])),
     ] {
         others[name] = value;
     }

@@ -38,3 +38,14 @@ fn patterns_made_to_backtrack_end() {
     assert!(!of_identity.fits(&"a".repeat(256), Some(&identity)));
     assert!(of_identity.fits(&format!("{identity}{identity}"), Some(&identity)));
 }
+
+#[test]
+fn a_look_alike_is_another_name() {
+    let ann = Glob::parse("ann*").expect("a pattern");
+    assert!(ann.fits("ann-1", None));
+    // Cyrillic, full width, accents in two ways, another case, a letter that is not seen.
+    for name in ["\u{430}nn-1", "\u{ff41}nn-1", "Ann-1", "a\u{200b}nn-1"] {
+        assert!(!ann.fits(name, None), "{name:?}");
+    }
+    assert!(!Glob::parse("andr\u{e9}").expect("a pattern").fits("andre\u{301}", None));
+}

@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::keyset::Source;
 use crate::store::{Found, Store};
 
+/// LiveKit's own have 15 characters.
+const LONGEST_ID: usize = 128;
+
 /// What lies there.
 ///
 /// # Errors
@@ -34,5 +37,12 @@ pub async fn read(store: &Store, source: &Source) -> Result<SourceKey, String> {
         Some(_) => Err(format!("the field `{field}` of the source {path} is no text")),
         None => Err(format!("the source {path} has no field `{field}`")),
     };
-    Ok(SourceKey { id: KeyId::new(text(key_field)?), secret: Secret::new(text(secret_field)?) })
+    let (id, secret) = (text(key_field)?, text(secret_field)?);
+    // It becomes a label of metrics, a claim, and a part of sentences.
+    if id.len() > LONGEST_ID || !id.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(format!(
+            "the field `{key_field}` of the source {path} is no id of a key: up to {LONGEST_ID} characters of ASCII without a space"
+        ));
+    }
+    Ok(SourceKey { id: KeyId::new(id), secret: Secret::new(secret) })
 }

@@ -1,5 +1,7 @@
 //! Keys that others make: what the source says, step by step, until nothing is left to be done.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use livekit_keyd_core::plan::{
 use livekit_keyd_core::rules::{Offline, Rotation, Rules};
 use livekit_keyd_core::secret::Secret;
 use livekit_keyd_core::time::Time;
+use support::Random;
 
 const SET: &str = "cloud";
 const SKEW: Duration = Duration::from_secs(30);
@@ -184,8 +187,13 @@ fn a_source_that_cannot_be_read_ends_nothing() {
     assert_eq!(cloud.signs(), Some("one"));
     let told = cloud.alarm(AlarmKind::SourceUnreadable);
     assert!(told.contains("permission denied; one goes on signing"), "{told}");
-    cloud.source_has(at("one"));
-    assert!(cloud.is_well());
+    cloud.source_has(at("two"));
+    cloud.source_has(Observed::Unknown { since: cloud.now, why: "permission denied".into() });
+    cloud.pass(OVERLAP);
+    assert_eq!((cloud.signs(), cloud.phase("two")), (Some("one"), Phase::Standby), "its secret is not lost");
+    cloud.source_has(at("two"));
+    cloud.pass(LEAD);
+    assert_eq!((cloud.signs(), cloud.is_well()), (Some("two"), true));
 }
 
 #[test]
@@ -297,6 +305,69 @@ fn only_their_owner_makes_or_chooses_keys() {
     ] {
         assert_eq!(cloud.change(&change), Err(Illegal::MadeByOthers), "{change:?}");
     }
+}
+
+#[test]
+fn a_restored_document_follows_its_source_again() {
+    let mut cloud = Cloud::signing();
+    let old = cloud.document.clone();
+    cloud.source_has(at("two"));
+    cloud.pass(SETTLES + LEAD);
+    let seq = cloud.document.seq + 10;
+    cloud.document = old;
+    cloud.change(&Change::Restore { seq, published: [KeyId::new("one")].into() }).expect("it is accepted");
+    assert_eq!(cloud.signs(), Some("one"));
+    cloud.pass(SETTLES + LEAD);
+    assert_eq!((cloud.signs(), cloud.is_well()), (Some("two"), true));
+}
+
+/// What the owner and the operators do is drawn; what must be true is looked at after every step.
+#[test]
+fn whatever_its_owner_does_a_key_signs_that_was_there_for_long_enough() {
+    let (mut changed, mut told) = (0, 0);
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let mut cloud = Cloud::signing();
+        let mut ids = vec!["one".to_owned()];
+        for _ in 0..60 {
+            let earlier = ids[random.below(ids.len())].clone();
+            let before = cloud.signs().map(str::to_owned);
+            match random.below(12) {
+                0..3 => {
+                    ids.push(format!("{seed}-{}", ids.len()));
+                    cloud.source_has(at(ids.last().expect("an id")));
+                }
+                3 | 4 => cloud.source_has(at(&earlier)),
+                5 => cloud.source_has(Observed::Unknown { since: cloud.now, why: "sealed".into() }),
+                6 => {
+                    let key = SourceKey { id: KeyId::new(earlier), secret: secret("another") };
+                    // Of a key that never signed it is a correction.
+                    let known = cloud.document.key(&key.id).is_some_and(|key| key.secret.is_some());
+                    cloud.source_has(if known { Observed::Fresh(key) } else { at("one") });
+                }
+                7 => {
+                    let (key, reason) = (KeyId::new(earlier), "it leaked".to_owned());
+                    let _state_may_forbid_it =
+                        cloud.change(&Change::Revoke { key, reason, accept_outage: false });
+                    cloud.settle();
+                }
+                _ => cloud.pass(SETTLES * u32::try_from(random.below(200)).expect("few") / 2),
+            }
+            told += cloud.plan().alarms.iter().filter(|alarm| alarm.kind == AlarmKind::SourceRefused).count();
+            let signs = cloud.document.active(cloud.now).expect("a key always signs").clone();
+            assert_eq!(signs.secret, Some(secret(signs.id.as_str())), "seed {seed}");
+            assert_eq!(signs.compromised_at, None, "seed {seed}");
+            changed += usize::from(before.as_deref() != Some(signs.id.as_str()));
+            for key in cloud.document.committed() {
+                let commitment = key.commitment().expect("of a committed key");
+                assert!(commitment.not_before + SKEW >= key.created_at + SETTLES, "seed {seed}: {}", key.id);
+                let ended =
+                    key.not_after.is_some_and(|end| end + SKEW <= cloud.now) || key.compromised_at.is_some();
+                assert!(ended || key.secret.is_some(), "seed {seed}: {} may have live tokens", key.id);
+            }
+        }
+    }
+    assert!(changed > 150 && told > 150, "a walk in which nothing happens shows nothing: {changed}, {told}");
 }
 
 /// A key of others may lie in a file of ours, which is not ours to change.

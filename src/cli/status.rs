@@ -291,6 +291,27 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_others_make_are_told_with_their_source() {
+        let now = sample::now();
+        let mut status = sample::status(now);
+        let keyset = &mut status.keysets[0];
+        (keyset.external, keyset.next_firing) = (true, None);
+        let line = |status: &Status| {
+            let told = page(status, now, &Screen::PLAIN);
+            assert!(!told.contains("next firing"), "{told}");
+            told.lines().find_map(|line| line.strip_prefix("  source       ")).expect("a line").to_owned()
+        };
+        assert_eq!(line(&status), "others make its keys, and a rotator follows them");
+        let mut source =
+            SourceStatus { path: "cloud/livekit".into(), key_id: Some("APIactive".into()), message: None };
+        status.keysets[0].source = Some(source.clone());
+        assert_eq!(line(&status), "cloud/livekit, written by others, has APIactive");
+        (source.key_id, source.message) = (None, Some("it was deleted".into()));
+        status.keysets[0].source = Some(source);
+        assert_eq!(line(&status), "cloud/livekit, written by others: no key (it was deleted)");
+    }
+
+    #[test]
     fn a_degraded_condition_or_a_signer_that_cannot_sign_needs_a_look() {
         let now = sample::now();
         let mut status = sample::status(now);

@@ -74,7 +74,9 @@ pub fn draw(keyset: &KeysetStatus, now: Time, screen: &Screen) -> Option<String>
     let columns = screen.width.checked_sub(margin + 1).filter(|room| *room >= NARROWEST_BAR)?;
     let window = Window::around(keyset, now, columns);
 
-    let mut text = format!("{}\n", screen.paint(Hue::Bold, &keyset.name));
+    let origin =
+        if keyset.external { screen.paint(Hue::Dim, "  keys that others make") } else { String::new() };
+    let mut text = format!("{}{origin}\n", screen.paint(Hue::Bold, &keyset.name));
     let mut heads = vec![(now, "now".to_owned())];
     heads.extend(keyset.next_firing.map(|at| (at, format!("next {}", relative(at, now)))));
     text.push_str(&format!("{:margin$}{}\n", "", ruler(&window, &heads)));

@@ -307,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_others_make_need_no_standbys() {
+        let now = sample::now();
+        let mut keyset = KeysetStatus { external: true, ..steady(now) };
+        let mut standby = keyset.keys.pop().expect("a standby");
+        keyset.keys.retain(|key| key.phase == "active");
+        assert_eq!(lacks(Goal::Steady, keyset.clone(), &plan(now)), "");
+        standby.proven_at = None;
+        keyset.keys.push(standby);
+        assert!(lacks(Goal::Proven, keyset.clone(), &plan(now)).contains("APIstandby2 is not proven yet"));
+        keyset.keys.clear();
+        assert_eq!(lacks(Goal::Proven, keyset, &plan(now)), "no key signs");
+    }
+
+    #[test]
     fn rotated_is_when_no_change_of_key_is_outstanding() {
         let now = sample::now();
         let retiring = || sample::status(now).keysets.remove(0);

@@ -13,6 +13,7 @@ use super::PublishError;
 use super::job::Job;
 use super::kept::Kept;
 use super::process::{Input, Program};
+use crate::clock;
 use crate::keyset::Keyset;
 use crate::store::Store;
 
@@ -66,14 +67,17 @@ impl ClientPublisher {
     /// # Errors
     /// As [`super::Publisher::replace`] has it.
     pub async fn replace(&self, there: &ClientKey, wanted: &ClientKey) -> Result<(), PublishError> {
-        if wanted.changed_at.is_some() {
-            self.tell(wanted).await?;
+        let mut wanted = Stored::from(wanted);
+        if wanted.changed_at.is_some() && self.on_change.is_some() {
+            self.tell(&wanted).await?;
+            // The plan's moment was before they were told; what they made in between lives on for as long.
+            wanted.changed_at = Some(clock::now());
         }
         let (stored, expected) = self.kept.read::<Stored>().await?;
         if ClientKey::from(stored.unwrap_or_default()) != *there {
             return Err(PublishError::Changed);
         }
-        self.kept.write(&Stored::from(wanted), expected).await.map(|_| ())
+        self.kept.write(&wanted, expected).await.map(|_| ())
     }
 
     /// Destroys what the store still has of keys before, once after each change.
@@ -84,7 +88,7 @@ impl ClientPublisher {
         self.kept.tidy().await
     }
 
-    async fn tell(&self, wanted: &ClientKey) -> Result<(), PublishError> {
+    async fn tell(&self, wanted: &Stored) -> Result<(), PublishError> {
         let Some(program) = self.on_change.clone() else { return Ok(()) };
         let operation = wanted.document.as_ref().map(|(Lineage(lineage), seq)| format!("{lineage}.{seq}"));
         let operation = format!("{}.{}", self.name.replace('/', "."), operation.unwrap_or_default());

@@ -36,8 +36,12 @@ impl State {
                 continue;
             };
             let lost = self.shelves[&keyset].lost.contains(&new.id);
+            // What a restored store has committed and no publication holds is of no use any more.
+            let given_up = after.restored_at_seq == Some(after.seq)
+                && self.publishers.values().all(|there| there.holds.secret(&new.id).is_none());
             let left = old.unpublished_at.is_none().then_some(new.unpublished_at).flatten();
-            if let Some(at) = left.filter(|_| new.compromised_at.is_none() && !lost) {
+            if let Some(at) = left.filter(|_| new.compromised_at.is_none() && !lost && !given_up) {
+                self.check_dependents_left(&keyset, &new.id);
                 let end = new.not_after.map(|end| end + after.rules.clock_skew);
                 if end.is_none_or(|end| at < end) || !has_live_successor(after, new) {
                     self.violate(
@@ -146,14 +150,24 @@ impl State {
         if key.erased_at.is_some() {
             self.check_erased(id);
         }
-        let Some(expiry) = self.tokens.get(&(keyset.to_owned(), id.clone())).copied() else { return };
         if key.compromised_at.is_some() {
             return;
         }
+        let token = (keyset.to_owned(), id.clone());
+        if let Some(expiry) = self.given.get(&token).copied() {
+            self.check_accepted(document, key, expiry);
+        }
+        let Some(expiry) = self.tokens.get(&token).copied() else { return };
         if let Some(end) = key.not_after.filter(|end| end.as_secs() < expiry) {
             let expiry = Time::from_millis(expiry * 1000);
             self.violate(1, format!("a token of {id} lives until {expiry}, past the key's end {end}"));
         }
+        self.check_accepted(document, key, expiry);
+    }
+
+    /// 5: nodes that read what is published take a token until it expires.
+    fn check_accepted(&mut self, document: &Document, key: &Key, expiry: i64) {
+        let id = &key.id;
         for (index, node) in self.nodes.iter().enumerate() {
             let alive = expiry * 1000 > self.clock(node.offset).as_millis();
             if alive && node.answers() && !node.is_stale && node.keys.get(id) != Some(&secret_of(id)) {
@@ -169,6 +183,11 @@ impl State {
         let published = self.publishers.iter().find(|(_, there)| there.holds.secret(id).is_some());
         if let Some(name) = published.map(|(name, _)| name.clone()) {
             self.violate(6, format!("{id} is erased and {name} holds it"));
+        }
+        let given =
+            self.clients.values().any(|client| client.key.as_ref().is_some_and(|(held, _)| held == id));
+        if given {
+            self.violate(6, format!("{id} is erased and dependents are given it"));
         }
         if let Some(index) = self.nodes.iter().position(|node| !node.is_stale && node.keys.contains_key(id)) {
             self.violate(6, format!("{id} is erased and node {index} accepts it"));
@@ -221,6 +240,10 @@ impl State {
         if let Some(key) = bad {
             return Some(format!("{} is compromised and in use", key.id));
         }
+        let lost = document.standbys().find(|key| !self.shelves[keyset].standby.contains_key(&key.id));
+        if let Some(key) = lost {
+            return Some(format!("the secret of standby {} is lost", key.id));
+        }
         let live: Vec<_> = document.keys.iter().filter(|key| key.unpublished_at.is_none()).collect();
         for (name, publisher) in &self.publishers {
             let missing = live.iter().find(|key| publisher.holds.secret(&key.id).is_none());
@@ -231,6 +254,13 @@ impl State {
         let mut nodes = self.nodes.iter();
         if nodes.any(|node| node.deadline.is_some()) {
             return Some("a node has not read its publication".into());
+        }
+        let client = self.clients.get(keyset);
+        let newest = document.newest().map(|key| &key.id);
+        if client.is_some_and(|client| {
+            client.key.as_ref().map(|(id, _)| id) != newest || client.changed_at.is_none()
+        }) {
+            return Some("dependents are not given the newest key, or were not told".into());
         }
         let proven = self.setup.proven;
         let off = |node: &&super::fleet::Node| {

@@ -1,6 +1,7 @@
 //! Nodes that are asked, restarted, drained and sometimes back with an old file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::{self, Answer, Verdict};
@@ -14,6 +15,8 @@ use super::state::State;
 /// How long a restarted node drains at most, and how long it is then away, in milliseconds.
 const LONGEST_DRAIN: i64 = 20_000;
 const LONGEST_ABSENCE: i64 = 5_000;
+/// How long a restart may take before an operator looks, well after the alarm.
+const STOPPED: Duration = Duration::from_secs(240);
 
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,21 @@ impl State {
             if stale { ", an old file" } else { "" }
         );
         self.note(line);
+    }
+
+    /// What the alarm of a rollout that has stopped asks for: who ordered the restart may have died before it saw the node
+    /// away, and what is published may have changed since.
+    pub(crate) fn restart_by_hand(&mut self) {
+        let stopped = self.rollout.rollout.restarting.as_ref();
+        let stopped = stopped.filter(|restart| self.clock(0) > restart.began_at + STOPPED);
+        let node = stopped.and_then(|restart| restart.node.clone());
+        let serving = |node: &Node, name: &String| node.name == *name && node.life == Life::Serving;
+        if let Some(index) = node.and_then(|name| self.nodes.iter().position(|node| serving(node, &name)))
+            && self.nodes[index].started_at + STOPPED.as_millis() as i64 <= self.now
+        {
+            self.note("an operator restarts the node that the rollout waits for");
+            self.restart_node(index);
+        }
     }
 
     /// A restart is ordered by one who asked the node last at a moment: whether it counts as done. What was done under

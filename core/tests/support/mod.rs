@@ -9,9 +9,12 @@
 #![allow(dead_code, reason = "each test binary uses a part of the simulator")]
 
 mod checks;
+pub(crate) mod dependents;
 pub(crate) mod fleet;
+pub(crate) mod mutant;
 pub(crate) mod operator;
 mod random;
+pub(crate) mod restored;
 mod rotator;
 pub(crate) mod signer;
 mod sim;
@@ -19,45 +22,17 @@ pub(crate) mod state;
 
 use std::time::Duration;
 
-use livekit_keyd_core::plan::Rule;
 use livekit_keyd_core::rules::{Offline, Rotation, Rules};
 use livekit_keyd_core::time::Time;
 
+#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
+pub(crate) use mutant::Mutation;
 #[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
 pub(crate) use random::Random;
 #[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
 pub(crate) use sim::Sim;
 #[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
 pub(crate) use state::{State, Violation};
-
-/// A mistake that a test plants at an edge of the simulator, to see that the checks notice it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mutation {
-    /// As shipped.
-    None,
-    /// A signer counts its lease from now, not from its last read.
-    SignerIgnoresLease,
-    /// A signer goes on with a key that it has seen compromised.
-    SignerForgivesCompromise,
-    /// A rotator takes a succeeded key out before its end.
-    RetiresEarly,
-    /// A rotator publishes what it derived from the documents of its look before.
-    PublishesOldLook,
-    /// A rotator writes the document whatever was written meanwhile.
-    WritesBlindly,
-    /// A rotator takes each publication for older than it is, and so for known to the nodes.
-    ProvesEarly,
-    /// A rotator erases a secret as soon as its key is retired.
-    ErasesEarly,
-    /// A rotator names a standby before its secret is written.
-    NamesBeforeWriting,
-    /// A rotator takes a node that it did not hear of for one that accepts.
-    ProvesUnasked,
-    /// A rotator restarts nodes whatever the lease says.
-    RestartsWithoutLease,
-    /// A rotator's plans lack the steps of a rule.
-    Omits(Rule),
-}
 
 /// What a world is made of.
 #[derive(Clone, Debug)]
@@ -68,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) rotators: usize,
     pub(crate) signers: usize,
     pub(crate) nodes: usize,
+    /// How many read one key, each of another keyset.
+    pub(crate) dependents: usize,
     /// Whether nodes are asked and restarted; else they read a publication by themselves, in time.
     pub(crate) proven: bool,
     /// Whether writes are lost or late, reads fail, processes die and clocks differ.
@@ -103,6 +80,7 @@ impl Setup {
             rotators: 1,
             signers: 1,
             nodes: 1,
+            dependents: 0,
             proven: false,
             faults: false,
             unrest: 0,

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use livekit_keyd_core::change::{Change, Material, apply};
+use livekit_keyd_core::change::{Change, apply};
 use livekit_keyd_core::document::{Document, WriteId};
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::{
     Action, Fleet, KeysetWorld, LONGEST_SLEEP, Node, Observed, Order, Plan, Proof, Publication, Restarter,
-    Standby, Step, Versions, World, plan,
+    Standby, Step, Versions, World,
 };
 use livekit_keyd_core::rollout;
 use livekit_keyd_core::rules::Rules;
 use livekit_keyd_core::time::Time;
 
-use super::Mutation;
 use super::fleet::StoredRollout;
+use super::mutant::{self, Mutation};
 use super::sim::Sleep;
 use super::state::{Outcome, Shared, Write};
 
@@ -87,22 +87,13 @@ impl Rotator {
         }
     }
 
-    /// The shipped plan, but for a rule that a test leaves out.
+    /// The shipped plan, or what a mistake makes of it.
     fn plan(&self, world: &World) -> Plan {
-        let mut plan = plan(world);
-        if let Mutation::Omits(rule) = self.shared.with(|state| state.setup.mutation) {
-            plan.steps.retain(|step| step.rule != rule);
-        }
-        plan
+        mutant::plan_with(self.shared.with(|state| state.setup.mutation), world)
     }
 
     fn mutated(&self, mutation: Mutation) -> bool {
         self.shared.with(|state| state.mutated(mutation))
-    }
-
-    /// By how much one that proves early takes publications for older than they are.
-    fn lie(&self) -> Duration {
-        self.rules.publish_delay + self.rules.clock_skew
     }
 
     fn clock(&self) -> Time {
@@ -183,12 +174,7 @@ impl Rotator {
                 self.save(keyset, seen, document, change, world.now).await
             }
             Action::Publish { publisher, there, wanted } => {
-                let (mut there, mut wanted) = (there.clone(), wanted.clone());
-                if self.mutated(Mutation::ProvesEarly) && there.changed_at.is_some() {
-                    for publication in [&mut there, &mut wanted] {
-                        publication.changed_at = publication.changed_at.map(|at| at + self.lie());
-                    }
-                }
+                let (there, mut wanted) = (there.clone(), wanted.clone());
                 let old = self.last_look.as_ref().filter(|_| self.mutated(Mutation::PublishesOldLook));
                 if let Some(old) = old.and_then(|look| Publication::wanted(look, &there)) {
                     wanted = Publication { changed_at: wanted.changed_at, ..old };
@@ -232,7 +218,16 @@ impl Rotator {
                 self.orders.borrow_mut().insert(*generation, until);
                 Outcome::Landed
             }
-            Action::PublishClient { .. } => unreachable!("nobody reads one key here"),
+            Action::PublishClient { keyset, there, wanted } => {
+                let mut wanted = wanted.clone();
+                if wanted.changed_at.is_some() {
+                    self.shared.turn().await;
+                    self.shared.with(|state| state.tell_dependents(keyset));
+                    wanted.changed_at = Some(self.clock());
+                }
+                let write = Write::Client { keyset: keyset.clone(), there: there.clone(), wanted };
+                self.shared.write(write).await
+            }
             Action::Purge { keyset, versions, standby } => {
                 if !versions.is_empty() {
                     let write = Write::Destroy { keyset: keyset.clone(), versions: versions.clone() };
@@ -260,7 +255,8 @@ impl Rotator {
         change: &Change,
         now: Time,
     ) -> Outcome {
-        let mut material = at_hand(&self.shared, seen);
+        let write = WriteId(self.shared.with(|state| state.new_name()));
+        let mut material = mutant::at_hand(seen, write);
         let mut secrets = Vec::new();
         for _ in 0..change.creates() {
             let (id, secret) = self.shared.with(|state| state.new_key());
@@ -326,13 +322,6 @@ impl Rotator {
         }
         self.shared.turn().await;
         world.now = self.clock();
-        if self.mutated(Mutation::ProvesEarly) {
-            for there in world.publications.values_mut() {
-                if let Observed::Fresh(there) = there {
-                    there.changed_at = there.changed_at.map(|at| at - self.lie());
-                }
-            }
-        }
         world
     }
 
@@ -388,6 +377,8 @@ impl Rotator {
 
     async fn observe_keyset(&mut self, name: &str) -> Option<KeysetWorld> {
         self.shared.turn().await;
+        let client = self.shared.with(|state| state.clients.get(name).cloned()).map(Observed::Fresh);
+        self.shared.turn().await;
         let unreadable = self.shared.read_fails();
         let (document, version) = self.shared.with(|state| {
             let shelf = &state.shelves[name];
@@ -409,10 +400,7 @@ impl Rotator {
             standby.insert(id, Standby { secret, seen_at_seq });
         }
         self.shared.turn().await;
-        let older = self.shared.with(|state| {
-            let versions = state.shelves[name].versions.iter().enumerate().rev().skip(1);
-            versions.filter(|(_, version)| version.is_some()).map(|(index, _)| index as u64 + 1).collect()
-        });
+        let older = self.shared.with(|state| state.shelves[name].older());
         let document = if unreadable {
             Observed::Stale { value: document, since: self.clock(), why: "it was not to be read".into() }
         } else {
@@ -424,7 +412,7 @@ impl Rotator {
             revision: Some(self.revision),
             standby,
             versions: Versions { current: version, older },
-            client: None,
+            client,
             source: None,
         })
     }
@@ -443,43 +431,11 @@ impl Rotator {
 
     /// What a broken rotator does beside its plan: whether it did something.
     async fn mutant_step(&self, world: &World) -> bool {
-        for (name, seen) in &world.keysets {
-            let Some(document) = seen.document.fresh() else { continue };
-            let mut next = Document::clone(document);
-            let now = world.now;
-            let found = if self.mutated(Mutation::RetiresEarly) {
-                let mut keys = next.keys.iter_mut();
-                keys.find(|key| key.not_after.is_some_and(|end| now < end) && key.unpublished_at.is_none())
-                    .map(|key| key.unpublished_at = Some(now))
-            } else if self.mutated(Mutation::ErasesEarly) {
-                let mut keys = next.keys.iter();
-                let id = keys.find(|key| key.unpublished_at.is_some() && key.erased_at.is_none());
-                let erase = id.map(|key| Change::Erase { key: key.id.clone() });
-                erase.and_then(|erase| apply(document, &erase, now, at_hand(&self.shared, seen)).ok()).map(
-                    |erased| {
-                        next = erased;
-                        next.seq -= 1;
-                        next.writes.pop();
-                    },
-                )
-            } else {
-                None
-            };
-            if found.is_some() {
-                next.seq += 1;
-                let id = WriteId(self.shared.with(|state| state.new_name()));
-                next.writes.push(livekit_keyd_core::document::Write { seq: next.seq, id });
-                let write = Write::Document {
-                    keyset: name.clone(),
-                    expected: seen.versions.current,
-                    document: Arc::new(next),
-                    what: format!("{:?} by {}", self.shared.with(|state| state.setup.mutation), self.name),
-                };
-                self.shared.write(write).await;
-                return true;
-            }
-        }
-        false
+        let mutation = self.shared.with(|state| state.setup.mutation);
+        let name = || WriteId(self.shared.with(|state| state.new_name()));
+        let Some(write) = mutant::write(mutation, world, name) else { return false };
+        self.shared.write(write).await;
+        true
     }
 }
 
@@ -509,11 +465,4 @@ fn detail(change: &Change) -> String {
         (_, Some(key)) => key.to_string(),
         _ => String::new(),
     }
-}
-
-/// What a change may need, of what was read.
-pub(crate) fn at_hand(shared: &Shared, seen: &KeysetWorld) -> Material {
-    let known = seen.standby.iter().filter_map(|(id, standby)| Some((id.clone(), standby.secret.clone()?)));
-    let write = WriteId(shared.with(|state| state.new_name()));
-    Material { secrets: known.collect(), ..Material::none(write) }
 }

@@ -40,8 +40,9 @@ pub(crate) fn offer(
     asked_at: i64,
 ) {
     let forgives = state.mutated(Mutation::SignerForgivesCompromise);
+    let forgets = state.mutated(Mutation::SignerForgetsMark);
     let signer = &mut state.signers[index];
-    if signer.mark.as_ref().is_some_and(|mark| mark.admits(document).is_err()) {
+    if !forgets && signer.mark.as_ref().is_some_and(|mark| mark.admits(document).is_err()) {
         return;
     }
     let compromised = document.keys.iter().filter(|key| key.compromised_at.is_some());

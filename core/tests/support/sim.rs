@@ -13,13 +13,13 @@ use livekit_keyd_core::change::{Change, Illegal, Material, apply};
 use livekit_keyd_core::document::{Document, WriteId};
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::{KeysetWorld, Observed, Proof, Publication, Standby, Versions, World};
-use livekit_keyd_core::rules::{Rotation, Rules};
+use livekit_keyd_core::rules::Rotation;
 use livekit_keyd_core::time::Time;
 
 use super::operator::{self, Command};
 use super::rotator::Rotator;
 use super::state::{Publisher, Shared, State, Violation, Write};
-use super::{Setup, signer};
+use super::{Mutation, Setup, signer};
 
 /// Until when a process sleeps, by the true time.
 #[derive(Clone, Default)]
@@ -129,6 +129,7 @@ impl Sim {
     pub(crate) fn walk(&mut self, events: usize) -> Result<(), Violation> {
         for _ in 0..events {
             self.event();
+            self.shared.with(State::dependents_sign);
             self.shared.with(State::check_state);
             if let Some(violation) = self.violation() {
                 return Err(violation);
@@ -145,7 +146,13 @@ impl Sim {
                 let target = state.now + state.random.between(0, 1500);
                 state.advance_to(target);
             }),
-            850..930 => self.shared.with(|state| {
+            850..860 => self.shared.with(|state| {
+                if !state.dependents.is_empty() {
+                    let index = state.random.below(state.dependents.len());
+                    state.dependent_reads(index);
+                }
+            }),
+            860..930 => self.shared.with(|state| {
                 let index = state.random.below(state.signers.len());
                 signer::sign(state, index);
             }),
@@ -175,14 +182,7 @@ impl Sim {
                 self.shared.with(lose_a_standby);
             }
             995..998 => self.somebody_stalls(),
-            998 => self.shared.with(|state| {
-                let rules = Rules {
-                    overlap: Duration::from_secs([90, 120][state.random.below(2)]),
-                    ..state.rules.clone()
-                };
-                state.rules = rules;
-                state.revision += 1;
-            }),
+            998 => self.shared.with(State::configure),
             _ => self.shared.with(|state| {
                 let target = state.now + state.random.between(0, 40_000);
                 state.advance_to(target);
@@ -248,6 +248,7 @@ impl Sim {
     pub(crate) fn comes_to_rest(&mut self) -> Result<(), Violation> {
         self.heal();
         let limit = Duration::from_secs(4 * 420);
+        self.until_each_rotated(limit)?;
         self.until_each_rested(limit)?;
         self.shared.with(|state| {
             state.rules.rotation = Rotation::Manual;
@@ -280,6 +281,11 @@ impl Sim {
             state.note("all is healthy from here on");
             state.faults = false;
             state.signers.iter_mut().for_each(|signer| signer.in_touch = true);
+            for keyset in state.shelves.keys().cloned().collect::<Vec<_>>() {
+                if state.went_back(&keyset) {
+                    state.accept_restored(&keyset);
+                }
+            }
             // A node that came back with an old file while nobody looked stops the rollout; its alarm asks for a restart
             // by hand.
             for index in 0..state.nodes.len() {
@@ -310,6 +316,19 @@ impl Sim {
         }
     }
 
+    /// Where keys change by themselves, they go on to.
+    fn until_each_rotated(&mut self, limit: Duration) -> Result<(), Violation> {
+        let healthy_since = self.now();
+        self.until(limit, |state| {
+            let documents = state.shelves.values().filter_map(super::state::Shelf::document);
+            let mut scheduled = documents.filter(|document| document.rules.rotation != Rotation::Manual);
+            let stands = scheduled
+                .find(|document| document.last_rotation().is_none_or(|rotation| rotation <= healthy_since));
+            stands
+                .map(|document| format!("{} has the key of {:?}", document.keyset, document.last_rotation()))
+        })
+    }
+
     fn until_each_rested(&mut self, limit: Duration) -> Result<(), Violation> {
         let keysets = self.shared.with(|state| state.shelves.keys().cloned().collect::<Vec<_>>());
         let mut rested = BTreeSet::new();
@@ -338,6 +357,7 @@ impl Sim {
                 return Err(violation);
             }
             let Some(why) = self.shared.with(|state| unrest(state)) else { return Ok(()) };
+            self.shared.with(State::restart_by_hand);
             if self.now() >= end {
                 return Err(Violation { invariant: 7, what: format!("no rest after {limit:?}: {why}") });
             }
@@ -348,10 +368,19 @@ impl Sim {
 
     /// All processes act in turn until they sleep, at this very moment; then every signer makes a token.
     pub(crate) fn settle(&mut self) {
+        self.settle_watched(&mut |_| {});
+    }
+
+    fn settle_watched(&mut self, see: &mut dyn FnMut(&State)) {
+        let mut written = self.shared.with(|state| state.writes);
         for polls in 0.. {
             let awake = self.awake();
             let Some(index) = awake.get(polls % awake.len().max(1)) else { break };
             self.poll(*index);
+            let writes = self.shared.with(|state| state.writes);
+            if std::mem::replace(&mut written, writes) != writes {
+                self.shared.with(|state| see(state));
+            }
             if polls > MOST_POLLS {
                 self.shared.with(|state| state.violate(0, "no end of steps at one moment".into()));
                 break;
@@ -361,27 +390,37 @@ impl Sim {
             for index in 0..state.signers.len() {
                 signer::sign(state, index);
             }
+            state.dependents_sign();
             state.check_state();
         });
     }
 
     /// Time passes, and whoever wakes in it acts at once.
     pub(crate) fn advance(&mut self, duration: Duration) {
+        self.watch(duration, &mut |_| {});
+    }
+
+    /// As [`Sim::advance`]; whoever watches sees the world whenever something was written.
+    pub(crate) fn watch(&mut self, duration: Duration, see: &mut dyn FnMut(&State)) {
         let target = (self.now() + duration).as_millis();
         loop {
-            self.settle();
+            self.settle_watched(see);
             let next = self.next_wake().unwrap_or(i64::MAX).min(target);
             self.shared.with(|state| state.advance_to(next));
             if next == target {
                 break;
             }
         }
-        self.settle();
+        self.settle_watched(see);
     }
 
     /// As [`Sim::advance`], up to a moment.
     pub(crate) fn advance_to(&mut self, time: Time) {
         self.advance(time.since(self.now()));
+    }
+
+    pub(crate) fn start(&self) -> Time {
+        self.shared.with(|state| state.setup.start)
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -442,7 +481,7 @@ impl Sim {
                     revision: Some(state.revision),
                     standby: standby.collect(),
                     versions: Versions { current: shelf.version(), older: Vec::new() },
-                    client: None,
+                    client: state.clients.get(name).cloned().map(Observed::Fresh),
                     source: None,
                 };
                 Some((name.clone(), seen))
@@ -457,6 +496,14 @@ impl Sim {
                     .collect(),
             }
         })
+    }
+
+    /// From now on everybody makes this mistake.
+    pub(crate) fn mistake(&mut self, mutation: Mutation) {
+        self.shared.with(|state| {
+            let setup = Setup { mutation, ..Setup::clone(&state.setup) };
+            state.setup = Rc::new(setup);
+        });
     }
 
     /// All rotators are down for so long.
@@ -492,10 +539,6 @@ fn lose_a_standby(state: &mut State) {
     let ids: Vec<_> = document.standbys().map(|key| key.id.clone()).collect();
     if !ids.is_empty() {
         let id = ids[state.random.below(ids.len())].clone();
-        state.note(format!("the store loses the secret of {id}"));
-        state.writes += 1;
-        let shelf = state.shelf(keyset);
-        shelf.standby.remove(&id);
-        shelf.lost.insert(id);
+        state.lose_standby(&keyset.clone(), &id);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
-use livekit_keyd_core::plan::Publication;
+use livekit_keyd_core::plan::{ClientKey, Publication};
 use livekit_keyd_core::rollout::Rollout;
 use livekit_keyd_core::rules::Rules;
 use livekit_keyd_core::secret::Secret;
@@ -16,8 +16,10 @@ use livekit_keyd_core::snapshot::Snapshot;
 use livekit_keyd_core::time::Time;
 use livekit_keyd_core::watermark::Watermark;
 
+use super::dependents::Dependent;
 use super::fleet::{Node, StoredRollout};
 use super::random::Random;
+use super::restored::Backup;
 use super::{Mutation, Setup};
 
 /// A broken invariant, by its number in the design; 0 is a rule that is not alive.
@@ -44,6 +46,12 @@ impl Shelf {
 
     pub(crate) fn version(&self) -> u64 {
         self.versions.len() as u64
+    }
+
+    /// The older versions that can still be read, the newest first.
+    pub(crate) fn older(&self) -> Vec<u64> {
+        let older = self.versions.iter().enumerate().rev().skip(1);
+        older.filter(|(_, version)| version.is_some()).map(|(index, _)| index as u64 + 1).collect()
     }
 }
 
@@ -80,6 +88,7 @@ pub(crate) enum Write {
     Document { keyset: String, expected: u64, document: Arc<Document>, what: String },
     Destroy { keyset: String, versions: Vec<u64> },
     Publication { publisher: String, there: Publication, wanted: Publication },
+    Client { keyset: String, there: ClientKey, wanted: ClientKey },
     Rollout { expected: u64, rollout: Rollout },
 }
 
@@ -100,7 +109,7 @@ pub(crate) struct InFlight {
 
 #[derive(Clone)]
 pub(crate) struct State {
-    pub(crate) setup: Setup,
+    pub(crate) setup: Rc<Setup>,
     /// The true time, in milliseconds since the epoch.
     pub(crate) now: i64,
     pub(crate) random: Random,
@@ -114,9 +123,15 @@ pub(crate) struct State {
     pub(crate) nodes: Vec<Node>,
     pub(crate) rollout: StoredRollout,
     pub(crate) signers: Vec<Signer>,
+    pub(crate) dependents: Vec<Dependent>,
+    /// What dependents are given, by keyset; none where nobody reads one key.
+    pub(crate) clients: BTreeMap<String, ClientKey>,
+    pub(crate) backup: Backup,
     pub(crate) in_flight: Vec<InFlight>,
     /// The last expiry of any token, in seconds, by keyset and key.
     pub(crate) tokens: BTreeMap<(String, KeyId), i64>,
+    /// The same of those that dependents made.
+    pub(crate) given: BTreeMap<(String, KeyId), i64>,
     /// When a keyset without a usable key got one.
     pub(crate) began_at: BTreeMap<String, i64>,
     pub(crate) made: u64,
@@ -141,21 +156,35 @@ impl State {
         let nodes = (0..setup.nodes)
             .map(|n| Node::new(n, names[n % names.len()].clone(), random.between(-half, half)));
         let nodes: Vec<_> = nodes.collect();
-        let signers = (0..setup.signers).map(|n| Signer {
+        let signers: Vec<_> = (0..setup.signers)
+            .map(|n| Signer {
+                keyset: keysets[n % keysets.len()].clone(),
+                offset: random.between(-half, half),
+                in_touch: true,
+                document: None,
+                snapshot: None,
+                mark: None,
+                compromised: BTreeSet::new(),
+                asked_at: 0,
+            })
+            .collect();
+        let dependents = (0..setup.dependents).map(|n| Dependent {
             keyset: keysets[n % keysets.len()].clone(),
             offset: random.between(-half, half),
-            in_touch: true,
-            document: None,
-            snapshot: None,
-            mark: None,
-            compromised: BTreeSet::new(),
-            asked_at: 0,
+            key: None,
         });
         State {
-            signers: signers.collect(),
+            signers,
+            dependents: dependents.collect(),
+            clients: keysets
+                .iter()
+                .take(setup.dependents)
+                .map(|name| (name.clone(), ClientKey::default()))
+                .collect(),
+            backup: Backup::default(),
             nodes,
             rollout: StoredRollout::default(),
-            setup: setup.clone(),
+            setup: Rc::new(setup.clone()),
             now: setup.start.as_millis(),
             random,
             faults: setup.faults,
@@ -166,6 +195,7 @@ impl State {
             foreign: BTreeSet::new(),
             in_flight: Vec::new(),
             tokens: BTreeMap::new(),
+            given: BTreeMap::new(),
             began_at: BTreeMap::new(),
             made: 0,
             writes: 0,
@@ -251,10 +281,23 @@ impl State {
                 }
             }
             Write::Publication { publisher, there, wanted } => {
-                if self.publisher(&publisher).holds != there {
+                let blind = self.mutated(Mutation::PublishesBlindly);
+                if self.publisher(&publisher).holds != there && !blind {
                     return Outcome::Conflict;
                 }
                 self.replace(&publisher, wanted);
+            }
+            Write::Client { keyset, there, wanted } => {
+                if self.clients.get(&keyset) != Some(&there) {
+                    return Outcome::Conflict;
+                }
+                self.check_client_change(&keyset, &there, &wanted);
+                let given = wanted.key.as_ref().map(|(id, _)| id.as_str());
+                self.note(format!(
+                    "dependents of {keyset} are given {given:?}, dated {:?}",
+                    wanted.changed_at
+                ));
+                self.clients.insert(keyset, wanted);
             }
             Write::Rollout { expected, rollout } => {
                 if self.rollout.version != expected {
@@ -291,6 +334,22 @@ impl State {
         publisher.changes += usize::from(changed);
         // Nodes that read at once have read.
         self.advance_to(self.now);
+    }
+
+    /// The configuration gets other rules, under a higher number.
+    pub(crate) fn configure(&mut self) {
+        let [shorter, longer] = [90, 120].map(Duration::from_secs);
+        let overlap = if self.rules.overlap == shorter { longer } else { shorter };
+        self.rules = Rules { overlap, ..self.rules.clone() };
+        self.revision += 1;
+    }
+
+    pub(crate) fn lose_standby(&mut self, keyset: &str, id: &KeyId) {
+        self.note(format!("the store loses the secret of {id}"));
+        self.writes += 1;
+        let shelf = self.shelf(keyset);
+        shelf.standby.remove(id);
+        shelf.lost.insert(id.clone());
     }
 
     fn publisher(&mut self, name: &str) -> &mut Publisher {

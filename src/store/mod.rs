@@ -260,10 +260,10 @@ fn unsafety(protection: &vault::Protection, path: &str, store: &VaultStore) -> O
     if !own.is_empty() {
         sentences.push(format!("{path} {}: run `{}`", own.join(" and "), store.protect_command(path)));
     }
-    // Nothing in its own settings explains it, so the mount's do.
+    // Its own settings do not say so any more, or never did.
     if let (Some(at), None) = (&protection.vanishes_at, own_end) {
         sentences.push(format!(
-            "{path} vanishes at {at}, as all that is written to its mount does after a while: run `{}`, and let it be written once more",
+            "what lies at {path} vanishes at {at}, as its path or its mount said when it was written: run `{}` if the mount still says so, and have it written once more",
             store.keep_command()
         ));
     }

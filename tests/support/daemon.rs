@@ -105,6 +105,11 @@ impl Daemon {
         Socket::at(self.folder.path().join("admin.sock"))
     }
 
+    /// Where its telemetry listens.
+    pub(crate) fn metrics_address(&self) -> &str {
+        &self.metrics
+    }
+
     /// The body of a path on the telemetry address, like `/metrics`; empty when nothing answers.
     pub(crate) fn telemetry(&self, path: &str) -> String {
         http::over_tcp(&self.metrics, &http::request("GET", path, &[], b""))

@@ -59,7 +59,8 @@ impl Fleet {
         daemon
     }
 
-    fn config(&self, role: &str, rules: &str) -> String {
+    /// The configuration of one.
+    pub(crate) fn config(&self, role: &str, rules: &str) -> String {
         let urls = self.cluster.urls();
         let nodes = urls.iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(", ");
         let livekit = format!(

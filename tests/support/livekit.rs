@@ -63,6 +63,17 @@ impl LiveKit {
         &mut self.server
     }
 
+    /// Has it read another key file from its next start on.
+    pub(crate) fn set_key_file(&self, key_file: &Path) {
+        let config = fs::read_to_string(config_of(&self.folder)).expect("its configuration");
+        let line = |line: &str| match line.strip_prefix("key_file: ") {
+            Some(_) => format!("key_file: {key_file:?}\n"),
+            None => format!("{line}\n"),
+        };
+        let config: String = config.lines().map(line).collect();
+        fs::write(config_of(&self.folder), config).expect("its configuration is written");
+    }
+
     /// Stops it and starts it again, with the key file as it is by then.
     pub(crate) fn restart(&mut self) {
         self.stop();

@@ -47,10 +47,35 @@ impl OpenBao {
         bao.api.token = text(&keys["root_token"]);
         bao.unseal_key = text(&keys["keys_base64"][0]);
         bao.unseal();
-        bao.succeed("POST", "sys/mounts/secret", &json!({"type": "kv", "options": {"version": "2"}}));
-        // A new mount of version 2 refuses calls while it prepares itself.
-        bao.wait_for_200("secret/config");
+        bao.mount();
         bao
+    }
+
+    fn mount(&mut self) {
+        self.succeed("POST", "sys/mounts/secret", &json!({"type": "kv", "options": {"version": "2"}}));
+        // A new mount of version 2 refuses calls while it prepares itself.
+        self.wait_for_200("secret/config");
+    }
+
+    /// Loses what lies at `secret/`; an empty mount stands there instead.
+    pub(crate) fn lose_all(&mut self) {
+        self.succeed("DELETE", "sys/mounts/secret", &Value::Null);
+        self.mount();
+    }
+
+    /// A snapshot of everything.
+    pub(crate) fn backup(&self) -> Vec<u8> {
+        let answer = self.call("GET", "sys/storage/raft/snapshot", &Value::Null);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.body
+    }
+
+    /// Puts a snapshot in place of everything.
+    pub(crate) fn restore(&mut self, snapshot: &[u8]) {
+        let path = "sys/storage/raft/snapshot-force";
+        let answer = self.api.send("POST", path, snapshot, &[]).expect("OpenBao answers");
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        self.wait_for_200("sys/health");
     }
 
     /// Its address, as `[store.vault] address` wants it.
@@ -158,9 +183,13 @@ impl Api {
 
     fn call_with(&self, method: &str, path: &str, body: &Value, more: &[(&str, &str)]) -> io::Result<Answer> {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.send(method, path, &body, more)
+    }
+
+    fn send(&self, method: &str, path: &str, body: &[u8], more: &[(&str, &str)]) -> io::Result<Answer> {
         let headers = [("x-vault-token", self.token.as_str()), ("x-vault-request", "true")];
         let headers = [&headers, more].concat();
-        let request = http::request(method, &format!("/v1/{path}"), &headers, &body);
+        let request = http::request(method, &format!("/v1/{path}"), &headers, body);
         http::over_tcp(&format!("127.0.0.1:{}", self.port), &request)
     }
 }

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use super::openbao::OpenBao;
 
+/// The sections of a configuration whose store is a folder of files.
+pub(crate) const FILES: &str = "[store]\nkind = \"file\"\n[store.file]\ndir = \"{dir}/store\"\n";
+
 /// A folder as a store.
 pub(crate) fn files(folder: &Path) -> Arc<Store> {
     watched(Backend::File(FileStore::open(folder).expect("a store")))

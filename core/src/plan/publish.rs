@@ -7,6 +7,7 @@
 use super::publication::Publication;
 use super::view::World;
 use super::{Action, AlarmKind, Blocked, Observed, Plan, Rule, Step, erase, roll, target, view::View};
+use crate::key::{Key, KeyId};
 
 pub(super) fn all(world: &World, plan: &mut Plan) {
     for (name, publication) in &world.publications {
@@ -58,7 +59,7 @@ fn one(world: &World, name: &str, there: &Publication, plan: &mut Plan) {
             });
             return;
         }
-        if there.vector == wanted.vector {
+        if is_edited(world, there, &wanted) {
             plan.alarm(
                 AlarmKind::PublicationEdited,
                 None,
@@ -82,9 +83,18 @@ fn publish(name: &str, there: &Publication, wanted: Publication, why: String, pl
     plan.steps.push(Step { rule: Rule::Publish, action, why });
 }
 
-fn is_foreign(world: &World, id: &crate::key::KeyId) -> bool {
+fn is_foreign(world: &World, id: &KeyId) -> bool {
     let mut documents = world.keysets.values().filter_map(|keyset| keyset.document.last());
     documents.all(|document| document.key(id).is_none())
+}
+
+/// Whether no change of the documents explains what differs: a key counts as proven only after it was seen to be
+/// published.
+fn is_edited(world: &World, there: &Publication, wanted: &Publication) -> bool {
+    let derived = world.keysets.iter().filter(|(name, _)| there.vector.0.contains_key(*name));
+    let mut documents = derived.filter_map(|(_, keyset)| keyset.document.fresh());
+    let differs = |key: &Key| key.proven_at.is_some() && there.secret(&key.id) != wanted.secret(&key.id);
+    there.vector == wanted.vector || documents.any(|document| document.published().any(differs))
 }
 
 /// Whether something waits to be erased for which this publication is not new enough.

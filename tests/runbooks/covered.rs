@@ -9,7 +9,7 @@ use livekit_keyd::cli::Arguments;
 use super::block::{self, Id, NAMES};
 use super::{
     clocks, compromise, config, leaving, login, lost, nodes, publications, restored, rollouts, rotation,
-    signing, store,
+    signing, source, store,
 };
 
 /// Blocks that no test runs, and why.
@@ -19,7 +19,7 @@ const NOT_RUN: [(Id<'_>, &str); 1] = [(
 )];
 
 fn run() -> BTreeSet<Id<'static>> {
-    let scenarios: [&[Id<'static>]; 14] = [
+    let scenarios: [&[Id<'static>]; 15] = [
         &[NAMES],
         &clocks::BLOCKS,
         &compromise::BLOCKS,
@@ -33,6 +33,7 @@ fn run() -> BTreeSet<Id<'static>> {
         &rollouts::BLOCKS,
         &rotation::BLOCKS,
         &signing::BLOCKS,
+        &source::BLOCKS,
         &store::BLOCKS,
     ];
     scenarios.concat().into_iter().collect()

@@ -19,6 +19,7 @@ mod rollouts;
 mod rotation;
 mod signing;
 mod site;
+mod source;
 mod store;
 
 #[path = "../support/mod.rs"]

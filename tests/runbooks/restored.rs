@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::block::Id;
 use super::operator::Operator;
 use super::support::deployment::{self, QUICK_RULES};
+use super::support::eventually::{PATIENCE, eventually};
 use super::support::openbao::OpenBao;
 
 const BEFORE: Id<'_> = Id("store-restored.md", "", "What was seen before, and what the store has now.");
@@ -21,9 +22,13 @@ fn a_store_that_a_backup_brought_back() {
     daemon.init("apps");
     deployment::wait_until_steady(&daemon);
     let backup = bao.backup();
+    let old = deployment::active(&daemon).expect("a key signs");
     let (status, rotated) = daemon.admin().post("/v1/keysets/apps/rotate", &json!({}));
     assert_eq!(status, 202, "{rotated}");
-    deployment::wait_until_steady(&daemon);
+    eventually(PATIENCE, "it has left what is published", || !deployment::keys(&daemon).contains_key(&old));
+    // A request that is under way when a store is restored is carried out on what was restored.
+    let waited = daemon.run(&["wait", "apps", "--for", "steady", "--timeout", "30s"]);
+    assert!(waited.status.success(), "{}", String::from_utf8_lossy(&waited.stderr));
 
     bao.restore(&backup);
     let operator = Operator::at(&daemon, &BLOCKS);
@@ -38,6 +43,7 @@ fn a_store_that_a_backup_brought_back() {
     operator.run(ACCEPT);
     operator.run(WAIT);
     operator.sees_no_more("StoreUnreadable");
+    other.admin().post("/v1/refresh", &json!({}));
     beside.sees_no_more("PublicationAhead");
     let active = deployment::active(&daemon).expect("a key signs");
     assert!(deployment::keys(&daemon).contains_key(&active), "LiveKit knows it");

@@ -1,5 +1,6 @@
 //! Arguments to one command.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -7,6 +8,11 @@ use livekit_keyd::cli::context::Context;
 use livekit_keyd::cli::exit::{Exit, Failure};
 use livekit_keyd::cli::screen::remark;
 use livekit_keyd::cli::{self, Arguments, ClientCommand, Command};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Libraries leave copies of secrets behind, in buffers and in parsed JSON.
+#[global_allocator]
+static WIPES: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     match start(Arguments::parse()) {

@@ -13,6 +13,7 @@ use support::deployment;
 use support::eventually::{PATIENCE, eventually};
 use support::fleet::{Fleet, RULES};
 use support::forged::forge;
+use support::memory::copies;
 
 const NODES: usize = 3;
 /// What the rules say, and the second that the promise adds.
@@ -56,7 +57,8 @@ fn wrongs(seen: &Seen, keys: &BTreeMap<String, String>) -> Vec<String> {
 fn revoked_on_a_running_fleet_one_key_and_then_all() {
     let fleet = Fleet::start(NODES);
     let (cluster, clients) = (&fleet.cluster, &Clients::default());
-    let daemons = daemons(&fleet);
+    let mut daemons = daemons(&fleet);
+    let processes = daemons.each_mut().map(|daemon| daemon.process().id());
     let [both, ..] = &daemons;
     let sockets = [0, 1, 2].map(|signer: usize| daemons[signer].sign());
     std::thread::scope(|scope| {
@@ -72,8 +74,10 @@ fn revoked_on_a_running_fleet_one_key_and_then_all() {
             }
             eventually(PATIENCE, "clients are served", || clients.seen().shown > 100);
             let revoked = one_key(&fleet, &daemons, clients);
+            assert_forgotten(&processes, &revoked);
             eventually(PATIENCE, "clients are served", || clients.seen().minted.len() > 100);
-            all_keys(&fleet, &daemons, clients, revoked);
+            let revoked = all_keys(&fleet, &daemons, clients, revoked);
+            assert_forgotten(&processes, &revoked);
         }));
         clients.stop();
         if let Err(panic) = walked {
@@ -123,7 +127,12 @@ fn one_key(fleet: &Fleet, daemons: &[Daemon; 4], clients: &Clients) -> BTreeMap<
 }
 
 /// Everything that nodes read, as when their file leaked. Clients still show tokens of a key that was revoked before.
-fn all_keys(fleet: &Fleet, daemons: &[Daemon; 4], clients: &Clients, mut revoked: BTreeMap<String, String>) {
+fn all_keys(
+    fleet: &Fleet,
+    daemons: &[Daemon; 4],
+    clients: &Clients,
+    mut revoked: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let both = &daemons[0];
     let mut keys = deployment::keys_in(&fleet.key_file());
     keys.remove("APIfirst");
@@ -164,6 +173,16 @@ fn all_keys(fleet: &Fleet, daemons: &[Daemon; 4], clients: &Clients, mut revoked
     assert!(restarts.iter().all(|count| *count >= 1), "{restarts:?}");
     for secret in keys.values() {
         assert_said_nowhere(fleet, daemons, secret);
+    }
+    revoked
+}
+
+/// No daemon holds one of the secrets any more, in whatever copy.
+fn assert_forgotten(processes: &[u32; 4], revoked: &BTreeMap<String, String>) {
+    for process in processes {
+        for secret in revoked.values() {
+            eventually(PATIENCE, "its secret is in no memory", || copies(*process, secret) == 0);
+        }
     }
 }
 

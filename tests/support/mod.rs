@@ -20,6 +20,7 @@ pub(crate) mod http;
 pub(crate) mod kubernetes;
 pub(crate) mod livekit;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod openbao;
 pub(crate) mod openssl;
 pub(crate) mod policies;

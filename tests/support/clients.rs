@@ -84,13 +84,23 @@ impl Clients {
 
     /// One of them: mints ten times a second by one signer until told to stop.
     pub(crate) fn run(&self, signer: usize, sign: &Socket, cluster: &Cluster) {
+        self.run_with(signer, cluster, || mint(sign));
+    }
+
+    /// As [`Clients::run`], with tokens of `mint`: a key's id and the token.
+    pub(crate) fn run_with(
+        &self,
+        signer: usize,
+        cluster: &Cluster,
+        mut mint: impl FnMut() -> Option<(String, String)>,
+    ) {
         let mut later: VecDeque<(Instant, Minted, String)> = VecDeque::new();
         let mut next = Instant::now();
         while !self.stopped() {
             let at = Instant::now();
             if at >= next {
                 next = at + BETWEEN;
-                if let Some((key, token)) = mint(sign) {
+                if let Some((key, token)) = mint() {
                     let minted = Minted { at, signer, key };
                     let showings = SHOWINGS.map(|age| (at + age, minted.clone(), token.clone()));
                     later.extend(showings);

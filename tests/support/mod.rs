@@ -27,6 +27,7 @@ pub(crate) mod policies;
 pub(crate) mod port;
 pub(crate) mod redis;
 pub(crate) mod server;
+pub(crate) mod service;
 pub(crate) mod socket;
 pub(crate) mod stored;
 pub(crate) mod stores;

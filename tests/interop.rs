@@ -27,18 +27,7 @@ use readers::Reader;
 /// A caller that may have everything, without a profile or with one of two.
 fn config() -> String {
     format!(
-        r#"role = "both"
-        livekit.proof = "disabled"
-        [store]
-        kind = "file"
-        file.dir = "{{dir}}/store"
-        [[keyset]]
-        name = "default"
-        publish_delay = "0s"
-        rotation_period = "168h"
-        [[publish]]
-        kind = "key_file"
-        path = "{{dir}}/keys.yaml"
+        r#"{}
         [[profile]]
         name = "recorded"
         allowed_room_config = "egress"
@@ -57,6 +46,7 @@ fn config() -> String {
         allowed_grants = ["*"]
         allowed_rooms = ["*"]
         allowed_identities = ["*"]"#,
+        deployment::ALONE,
         rustix::process::getuid().as_raw()
     )
 }

@@ -5,12 +5,11 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::SystemTime;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use support::daemon::Daemon;
 use support::eventually::{PATIENCE, eventually};
+use support::forged;
 use support::kubernetes::Kubernetes;
 use support::livekit::LiveKit;
 use support::openbao::OpenBao;
@@ -42,15 +41,7 @@ fn write_keys(file: &Path, ids: &[&str]) {
 }
 
 fn token_of(id: &str) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
-    let video = json!({"roomJoin": true, "room": "a", "roomList": true});
-    let claims = json!({"iss": id, "sub": "someone", "nbf": now, "exp": now + 60, "video": video});
-    jsonwebtoken::encode(
-        &Header::new(Algorithm::HS256),
-        &claims,
-        &EncodingKey::from_secret(SECRET.as_bytes()),
-    )
-    .expect("a token")
+    forged::forge(id, SECRET)
 }
 
 #[test]

@@ -6,16 +6,15 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use support::daemon::Daemon;
 use support::deployment::{self, QUICK_RULES};
 use support::eventually::{PATIENCE, eventually};
+use support::forged;
 use support::http::{self, Answer};
 use support::livekit::LiveKit;
 
@@ -142,31 +141,27 @@ fn what_is_no_webhook_of_ours_is_refused() {
     let daemon = start();
     let key = deployment::active(&daemon).expect("a key");
     let secret = deployment::keys(&daemon)[&key].clone();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = forged::now();
     let body = br#"{"event": "room_started", "something_new": 1}"#;
     let hash = STANDARD.encode(digest::digest(&digest::SHA256, body));
     let good = json!({"iss": key, "nbf": now, "exp": now + 300, "sha256": hash});
-    let sign = |secret: &str, claims: &Value| {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("a token")
-    };
     let changed = |name: &str, value: Value| {
         let mut claims = good.clone();
         claims[name] = value;
-        sign(&secret, &claims)
+        forged::sign(&secret, &claims)
     };
     let no_json = STANDARD.encode(digest::digest(&digest::SHA256, b"event"));
     for (what, authorization, body, why) in [
-        ("another secret", sign("x".repeat(43).as_str(), &good), &body[..], "not by the key"),
+        ("another secret", forged::sign("x".repeat(43).as_str(), &good), &body[..], "not by the key"),
         ("an unknown key", changed("iss", json!("APIunknown2345")), body, "no key of this id"),
-        ("another body", sign(&secret, &good), b"{}", "not the one"),
+        ("another body", forged::sign(&secret, &good), b"{}", "not the one"),
         (
             "a byte more",
-            sign(&secret, &good),
+            forged::sign(&secret, &good),
             br#"{"event": "room_started", "something_new": 1} "#,
             "not the one",
         ),
-        ("no body", sign(&secret, &good), b"", "not the one"),
+        ("no body", forged::sign(&secret, &good), b"", "not the one"),
         ("no hash", changed("sha256", Value::Null), body, "sha256"),
         ("an old one", changed("exp", json!(now - 61)), body, "expired"),
         ("one of tomorrow", changed("nbf", json!(now + 3600)), body, "valid from"),
@@ -176,7 +171,7 @@ fn what_is_no_webhook_of_ours_is_refused() {
             {
                 let mut claims = good.clone();
                 claims.as_object_mut().expect("claims").remove("exp");
-                sign(&secret, &claims)
+                forged::sign(&secret, &claims)
             },
             body,
             "no `exp`",
@@ -191,6 +186,6 @@ fn what_is_no_webhook_of_ours_is_refused() {
     let without = http::request("POST", "/v1/webhooks/verify", &[], body);
     assert_eq!(daemon.sign().send(&without).expect("an answer").status, 401);
     // None of that spoils the good one, with or without a scheme before it.
-    assert_eq!(verify(&daemon, &format!("Bearer {}", sign(&secret, &good)), body).status, 200);
-    assert_eq!(verify(&daemon, &sign(&secret, &good), body).status, 401);
+    assert_eq!(verify(&daemon, &format!("Bearer {}", forged::sign(&secret, &good)), body).status, 200);
+    assert_eq!(verify(&daemon, &forged::sign(&secret, &good), body).status, 401);
 }

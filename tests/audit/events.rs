@@ -1,17 +1,15 @@
 //! Which events there are, and what they say.
 
-use std::time::SystemTime;
-
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use livekit_keyd_core::audit::Hash;
 use serde_json::{Value, json};
 
-use super::harness::{self, FILE, daemon, forged, minted, show, webhook};
+use super::harness::{self, FILE, daemon, minted, show, webhook, with_another_signature};
 use super::support::daemon::Daemon;
-use super::support::{deployment, http, trail};
+use super::support::eventually::{PATIENCE, eventually};
+use super::support::{deployment, forged, http, trail};
 
 fn hash(token: &str) -> Value {
     json!(Hash::of(token.as_bytes()).to_string())
@@ -62,12 +60,14 @@ fn a_token_is_known_by_its_hash_and_a_name_forges_no_line() {
     };
     assert_eq!(of(&path), Some((json!("success"), json!("202"))));
     assert_eq!(of("/v1/nodes/n1/forget"), Some((json!("failure"), json!("409"))));
-    let changes = trail::events_of(&daemon, "key-change", 3);
     for reason in ["initialised", "committed", "compromised"] {
-        assert!(changes.iter().any(|event| event["event.reason"] == reason), "{reason}: {changes:#?}");
+        eventually(PATIENCE, reason, || {
+            trail::events_of(&daemon, "key-change", 1).iter().any(|event| event["event.reason"] == reason)
+        });
     }
+    let first = &trail::events_of(&daemon, "key-change", 1)[0];
     assert_eq!(
-        (&changes[0]["event.reason"], &changes[0]["livekit_keyd.document.seq"]),
+        (&first["event.reason"], &first["livekit_keyd.document.seq"]),
         (&json!("initialised"), &json!(1))
     );
     let (whole, said) = trail::verify(&[], &[&trail::file(&daemon)]);
@@ -80,7 +80,7 @@ fn a_token_is_known_by_its_hash_and_a_name_forges_no_line() {
 fn whatever_is_shown_is_an_event_good_or_not() {
     let daemon = daemon(FILE);
     let token = minted(&daemon);
-    for shown in [&token, &forged(&token), "no token"] {
+    for shown in [&token, &with_another_signature(&token), "no token"] {
         show(&daemon, shown);
     }
     daemon.sign().post("/v1/tokens/verify", &json!({}));
@@ -89,7 +89,7 @@ fn whatever_is_shown_is_an_event_good_or_not() {
         told(&daemon, "token-verify", 4),
         [
             [good.clone(), Value::Null, hash(&token)],
-            [failed.clone(), json!("wrong-signature"), hash(&forged(&token))],
+            [failed.clone(), json!("wrong-signature"), hash(&with_another_signature(&token))],
             [failed.clone(), json!("not-a-jwt"), Value::Null],
             [failed.clone(), json!("malformed"), Value::Null],
         ]
@@ -98,11 +98,10 @@ fn whatever_is_shown_is_an_event_good_or_not() {
     let key = deployment::active(&daemon).expect("an active key");
     let secret = deployment::keys(&daemon)[&key].clone();
     let body = br#"{"event": "room_started"}"#;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = forged::now();
     let sha256 = STANDARD.encode(digest::digest(&digest::SHA256, body));
     let claims = json!({"iss": key, "nbf": now, "exp": now + 300, "sha256": sha256});
-    let sent = EncodingKey::from_secret(secret.as_bytes());
-    let sent = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &sent).expect("a token");
+    let sent = forged::sign(&secret, &claims);
     let statuses = [
         webhook(&daemon, &sent, "first", body).status,
         webhook(&daemon, &sent, "again", body).status,
@@ -145,8 +144,7 @@ fn who_is_nobody_is_written_down_with_what_was_asked_for() {
     ] {
         let request = http::request(method, path, &[("x-request-id", path)], b"");
         assert_eq!(daemon.sign().send(&request).expect("an answer").status, 403, "{path}");
-        let found = trail::events_of(&daemon, action, 1);
-        let found = found.iter().find(|event| event["http.request.id"] == path);
-        assert_eq!(found.map(|event| &event["event.reason"]), Some(&json!("denied:no-caller")), "{path}");
+        let event = trail::event_of_request(&daemon, action, path);
+        assert_eq!(event["event.reason"], "denied:no-caller", "{path}");
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn show(daemon: &Daemon, token: &str) -> Value {
 }
 
 /// The same token with another signature.
-pub(crate) fn forged(token: &str) -> String {
+pub(crate) fn with_another_signature(token: &str) -> String {
     let (message, signature) = token.rsplit_once('.').expect("a token");
     format!("{message}.{}", signature.chars().rev().collect::<String>())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use livekit_keyd::audit::Suspicion;
 use serde_json::json;
 
-use super::harness::{self, FILE, forged, minted, show};
+use super::harness::{self, FILE, minted, show, with_another_signature};
 use super::support::daemon::Daemon;
 use super::support::eventually::{PATIENCE, eventually};
 use super::support::{deployment, trail};
@@ -33,7 +33,7 @@ fn provoke(kind: Suspicion, daemon: &Daemon) {
             show(daemon, "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJBUElub2JvZHkifQ.c2lnbmF0dXJl");
         }
         Suspicion::WrongSignature => {
-            let shown = harness::webhook(daemon, &forged(&minted(daemon)), "forged", b"{}");
+            let shown = harness::webhook(daemon, &with_another_signature(&minted(daemon)), "forged", b"{}");
             assert_eq!(shown.status, 401);
         }
         Suspicion::RepeatedDenials => {

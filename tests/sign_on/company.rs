@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::support::daemon::Daemon;
+use super::support::deployment;
 use super::support::eventually::{PATIENCE, eventually};
 use super::support::http::{self, Answer};
 use super::tokens::AUDIENCE;
@@ -10,19 +11,8 @@ use super::tokens::AUDIENCE;
 /// Everything but issuers: `tests` may ask for nothing itself.
 pub(crate) fn config(issuers: &str) -> String {
     format!(
-        r#"role = "both"
-        livekit.proof = "disabled"
-        livekit.url = "wss://livekit.example.com"
-        [store]
-        kind = "file"
-        file.dir = "{{dir}}/store"
-        [[keyset]]
-        name = "default"
-        publish_delay = "0s"
-        rotation_period = "168h"
-        [[publish]]
-        kind = "key_file"
-        path = "{{dir}}/keys.yaml"
+        r#"livekit.url = "wss://livekit.example.com"
+        {}
         [[profile]]
         name = "participant"
         allowed_room_config = true
@@ -38,6 +28,7 @@ pub(crate) fn config(issuers: &str) -> String {
         name = "tests"
         uid = {}
         {issuers}"#,
+        deployment::ALONE,
         rustix::process::getuid().as_raw()
     )
 }

@@ -28,6 +28,22 @@ pub(crate) const QUICK_RULES: &str = "\
     activation_lead = \"200ms\"\n\
     publish_delay = \"100ms\"\n";
 
+/// A daemon by itself: its store and its key file in `{dir}`, and a keyset `default` that can sign soon.
+pub(crate) const ALONE: &str = r#"
+role = "both"
+livekit.proof = "disabled"
+[store]
+kind = "file"
+file.dir = "{dir}/store"
+[[keyset]]
+name = "default"
+publish_delay = "0s"
+rotation_period = "168h"
+[[publish]]
+kind = "key_file"
+path = "{dir}/keys.yaml"
+"#;
+
 /// A configuration of keyset `apps` in OpenBao, whose token lies in `{dir}/token`.
 pub(crate) fn config(bao: &OpenBao, role: &str, rules: &str) -> String {
     let store = format!(

@@ -31,6 +31,17 @@ pub(crate) fn events_of(daemon: &Daemon, action: &str, count: usize) -> Vec<Valu
     found
 }
 
+/// The event of a request that was given this id, once it is there.
+pub(crate) fn event_of_request(daemon: &Daemon, action: &str, id: &str) -> Value {
+    let mut found = None;
+    eventually(PATIENCE, &format!("request {id} is {action}"), || {
+        let mut events = events_in(&file(daemon)).into_iter();
+        found = events.find(|event| event["http.request.id"] == id && event["event.action"] == action);
+        found.is_some()
+    });
+    found.unwrap_or_default()
+}
+
 /// What `audit verify` says of these files, and whether they are whole.
 pub(crate) fn verify(arguments: &[&str], files: &[&Path]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-keyd"));

@@ -16,9 +16,11 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one on fresh keys and waits until it signs.
-    pub(crate) fn start(folder: &Path) -> Daemon {
-        std::fs::write(folder.join("keyd.toml"), config(folder)).expect("a configuration");
+    /// Starts one on fresh keys and waits until it signs. `more` is put before the rest of its configuration.
+    pub(crate) fn start(folder: &Path, more: &str) -> Daemon {
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(folder.join("keyd.toml"), format!("{more}{}", config(folder)))
+            .expect("a configuration");
         let daemon = Daemon { child: spawn(folder), folder: folder.to_owned() };
         wait_until("the admin socket answers", || {
             status(&folder.join("admin.sock"), "GET", "/v1/status") == Some(200)
@@ -56,6 +58,11 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Every token is written down, as in production.
+pub(crate) fn audit(folder: &Path) -> String {
+    format!("audit.sink = \"file\"\naudit.path = \"{}/audit.jsonl\"\n", folder.display())
 }
 
 /// Starts one on the keys that are there, and says how long it took until it could mint.

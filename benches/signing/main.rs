@@ -40,17 +40,20 @@ fn measure() {
     let folder = tempfile::tempdir().expect("a folder for sockets");
     let baseline = peers::Served::start("serve-baseline", folder.path());
     let ping_pong = peers::Served::start("serve-ping-pong", folder.path());
-    let daemon = daemon::Daemon::start(folder.path());
+    let daemon = daemon::Daemon::start(folder.path(), "");
+    let audited = folder.path().join("audited");
+    let audited = daemon::Daemon::start(&audited, &daemon::audit(&audited));
     let request = load::token_request();
     let size = load::answer_size(&daemon.sign_socket(), &request);
 
     let mut report = Report::new(daemon.resident_kib(), daemon.keys(), size);
     for connections in CONNECTIONS {
         eprintln!("measuring {connections} connections, {RUNS} interleaved runs");
-        let mut rows = [Vec::new(), Vec::new(), Vec::new()];
+        let mut rows = [const { Vec::new() }; 4];
         for _ in 0..RUNS {
             let targets = [
                 Target::http(&daemon.sign_socket(), &request),
+                Target::http(&audited.sign_socket(), &request),
                 Target::http(baseline.socket(), &request),
                 Target::ping_pong(ping_pong.socket(), request.len(), size),
             ];
@@ -58,10 +61,11 @@ fn measure() {
                 row.push(Load { connections, lasts: LASTS }.run(&target));
             }
         }
-        let [keyd, axum, raw] = rows;
-        report.throughput(connections, &keyd, &axum, &raw);
+        let [keyd, audited, axum, raw] = rows;
+        report.throughput(connections, &keyd, &audited, &axum, &raw);
     }
     report.memory_under_load(daemon.resident_kib());
+    drop(audited);
 
     eprintln!("measuring batches against a loop in this process");
     let pairs: Vec<_> = (0..RUNS)

@@ -56,24 +56,29 @@ impl Report {
         &mut self,
         connections: usize,
         keyd: &[Outcome],
+        audited: &[Outcome],
         axum: &[Outcome],
         raw: &[Outcome],
     ) {
-        let against = ratio(keyd, axum, |outcome| outcome.rate);
-        let slowest = ratio(keyd, axum, |outcome| outcome.p99.as_secs_f64());
+        let rate = |of| ratio(of, axum, |outcome| outcome.rate);
+        let slowest = |of| ratio(of, axum, |outcome| outcome.p99.as_secs_f64());
         let sane = ratio(axum, raw, |outcome| outcome.rate);
         let (wanted, least) = if connections == 1 { (1.0, 0.5) } else { (1.2, 0.3) };
         // The sanity of the baseline is asked at 1 and 16 connections.
         let is_sane = connections > 16 || sane > least;
-        let line = format!(
-            "| {connections} | {:.0} | {:.0} | {:.0} | {against:.2} (at least {wanted}: {}) | {slowest:.2} (at most 1.1: {}) | {sane:.2} ({}) |",
-            rates(keyd),
-            rates(axum),
-            rates(raw),
-            verdict(against >= wanted),
-            verdict(slowest <= 1.1),
-            if is_sane { "sane" } else { "**the baseline was slowed down**" },
-        );
+        let mut line =
+            format!("| {connections} | {:.0} | {:.0} | {:.0} |", rates(keyd), rates(axum), rates(raw));
+        for of in [keyd, audited] {
+            let (rate, slowest) = (rate(of), slowest(of));
+            let _ = write!(
+                line,
+                " {rate:.2} (at least {wanted}: {}) | {slowest:.2} (at most 1.1: {}) |",
+                verdict(rate >= wanted),
+                verdict(slowest <= 1.1),
+            );
+        }
+        let sanity = if is_sane { "sane" } else { "**the baseline was slowed down**" };
+        let _ = write!(line, " {sane:.2} ({sanity}) |");
         println!("{line}");
         let _ = writeln!(self.throughput, "{line}");
     }
@@ -107,8 +112,8 @@ impl Report {
     pub(crate) fn write(&self, page: &Path) {
         let text = format!(
             "# Benchmarks\n\nWritten by `make bench`. Each row was measured side by side in one run; absolute figures lie on shared machines, ratios do not.\n\n{}\n\
-             ## Signing over a Unix socket\n\nMedians of {} interleaved runs. *axum* is a bare axum handler with serde and jsonwebtoken, without policy or metrics; *ping-pong* sends as many bytes there and back and does nothing else.\n\n\
-             | connections | livekit-keyd/s | axum/s | ping-pong/s | livekit-keyd / axum | p99 / p99 of axum | axum / ping-pong |\n| --- | --- | --- | --- | --- | --- | --- |\n{}\n\
+             ## Signing over a Unix socket\n\nMedians of {} interleaved runs. *axum* is a bare axum handler with serde and jsonwebtoken, without policy or metrics; *audited* is livekit-keyd with an audit trail in a file, of which each answer waits for its line; *ping-pong* sends as many bytes there and back and does nothing else.\n\n\
+             | connections | livekit-keyd/s | axum/s | ping-pong/s | livekit-keyd / axum | p99 / p99 of axum | audited / axum | p99 of audited / p99 of axum | axum / ping-pong |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n\
              ## Everything else\n\n| what | figure | wanted | |\n| --- | --- | --- | --- |\n{}",
             self.machine,
             crate::RUNS,

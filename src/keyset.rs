@@ -30,6 +30,11 @@ pub struct Source {
 }
 
 impl Keyset {
+    /// Whether others make its keys.
+    pub fn is_external(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// The folder of secrets that are not committed yet: for rotators only.
     pub fn standby_folder(&self) -> String {
         format!("{}/standby", self.path)

@@ -144,6 +144,7 @@ fn keys_of_a_source_sign_in_their_turn_and_the_source_is_never_written() {
     assert_eq!(metadata["data"]["current_version"], 5, "what the test wrote, and nobody else");
     let versions = metadata["data"]["versions"].as_object().expect("versions");
     assert!(versions.values().all(|version| version["destroyed"] == false), "{metadata}");
+    assert_eq!(metadata["data"]["cas_required"], false, "nor were its settings changed");
     assert!(deployment::keys(&daemon).is_empty(), "what others publish is not published here");
 }
 

@@ -6,7 +6,6 @@ use livekit_keyd_core::duration;
 use livekit_keyd_core::grants::GrantPattern;
 use livekit_keyd_core::rules::{LONGEST_CLOCK_SKEW, Offline, Rotation, Rules};
 use livekit_keyd_core::schedule::ScheduleError;
-use toml::de::DeValue;
 
 use super::caller::values;
 use super::command;
@@ -14,7 +13,7 @@ use super::livekit::Section as LiveKit;
 use super::name::{Name, check_new};
 use super::paths::StorePath;
 use super::reader::{Context, Reader, Reported, Spot, Written};
-use super::setting::{Setting, one_of};
+use super::source;
 use crate::keyset::{Keyset, Source};
 use crate::publish::Program;
 
@@ -78,15 +77,13 @@ pub(super) fn read(root: &mut Reader<'_>, proven: bool) -> Result<Vec<Section>, 
 fn keyset(mut section: Reader<'_>, proven: bool) -> Result<Section, Reported> {
     let name = section.required::<Name>("name", "name the keyset, like \"default\"");
     let path = section.optional::<StorePath>("path");
-    let mode = section.or("mode", Mode::Managed).map(|mode| mode.value);
-    let source = source(&mut section, mode);
+    let source = source::read(&mut section);
     let rules = rules(&mut section, proven);
     let allowed_grants = section.list::<GrantPattern>("allowed_grants");
     // Whoever makes the keys gives them to dependents.
-    let client = if matches!(mode, Ok(Mode::External)) { Ok(None) } else { client(&mut section) };
+    let client = if matches!(source, Ok(Some(_))) { Ok(None) } else { client(&mut section) };
     let spot = section.spot_of("path");
     section.finish();
-    mode?;
     let (source, name) = (source?, name?);
     let path = path?.unwrap_or_else(|| Written {
         value: StorePath::new(&format!("livekit/keysets/{}", name.value.0)),
@@ -94,49 +91,6 @@ fn keyset(mut section: Reader<'_>, proven: bool) -> Result<Section, Reported> {
     });
     let allowed_grants = allowed_grants?.map(|all| values(Some(all)));
     Ok(Section { name, path, source, rules: rules?, allowed_grants, client: client? })
-}
-
-/// Where others put the key, and nothing that only whoever makes keys can do.
-fn source(
-    section: &mut Reader<'_>,
-    mode: Result<Mode, Reported>,
-) -> Result<Option<Written<Source>>, Reported> {
-    const MADE_HERE: [&str; 7] = [
-        "rotation_schedule",
-        "rotation_period",
-        "timezone",
-        "rotation_window",
-        "publish_client",
-        "on_change",
-        "on_change_timeout",
-    ];
-    const AT_THE_SOURCE: [&str; 3] = ["source", "source_key_field", "source_secret_field"];
-    match mode {
-        Err(_) => AT_THE_SOURCE.iter().for_each(|name| section.pass_over(name)),
-        Ok(Mode::Managed) => {
-            let sentence =
-                "has a meaning for keys that others make: write mode = \"external\", or take this out";
-            AT_THE_SOURCE.iter().for_each(|name| section.refuse(name, sentence));
-        }
-        Ok(Mode::External) => {
-            let sentence = "is for keys that are made here, and with mode = \"external\" others make, publish and rotate them: take this out";
-            MADE_HERE.iter().for_each(|name| section.refuse(name, sentence));
-            let path = section.required::<StorePath>(
-                "source",
-                "name the path in the store where others put the key, like \"cloud/livekit\"",
-            );
-            let key_field = section.or("source_key_field", "api_key".to_owned());
-            let secret_field = section.or("source_secret_field", "api_secret".to_owned());
-            let (path, key_field, secret_field) = (path?, key_field?.value, secret_field?);
-            if key_field == secret_field.value {
-                let sentence = "must be another field than source_key_field";
-                return Err(section.context.report(&secret_field.spot, sentence));
-            }
-            let secret_field = secret_field.value;
-            return Ok(Some(path.map(|path| Source { path: path.into_string(), key_field, secret_field })));
-        }
-    }
-    Ok(None)
 }
 
 fn client(section: &mut Reader<'_>) -> Result<Option<ClientConfig>, Reported> {
@@ -288,24 +242,5 @@ fn check_firings(context: &Context<'_>, rules: &Rules, proven: bool, spot: &Spot
             ),
         )),
         _ => Ok(()),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Managed,
-    External,
-}
-
-impl Setting for Mode {
-    fn read(value: &DeValue<'_>) -> Result<Mode, String> {
-        one_of(value, &[("managed", Mode::Managed), ("external", Mode::External)])
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Mode::Managed => "\"managed\"".to_owned(),
-            Mode::External => "\"external\"".to_owned(),
-        }
     }
 }

@@ -26,6 +26,7 @@ pub mod reload;
 pub mod review;
 mod setting;
 mod socket;
+mod source;
 mod store;
 mod vault;
 

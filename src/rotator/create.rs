@@ -59,7 +59,7 @@ impl Rotator {
     /// The file is none, it lacks the key, the keyset has a document, or the store failed.
     pub async fn import(&self, name: &str, file: &str, id: &KeyId, force: bool) -> Result<Imported, Refusal> {
         let keyset = self.keyset_named(name)?;
-        if keyset.source.is_some() {
+        if keyset.is_external() {
             return Err(Refusal::Illegal(Illegal::MadeByOthers));
         }
         let unreadable = |why: String| {
@@ -78,7 +78,7 @@ impl Rotator {
         {
             let _turn = self.turn().await;
             // Published first: nothing that the file's nodes accept today may be lost by what follows.
-            self.publish_also(&read).await?;
+            self.publish_also(&keyset, &read).await?;
             if !self.create(&keyset, Some((id.clone(), adopted)), force).await? {
                 return Err(Refusal::HasDocument(format!(
                     "keyset `{name}` has a document already: import is for a keyset that was never initialised"
@@ -91,8 +91,8 @@ impl Rotator {
     }
 
     /// Adds keys to every publication, after those that it holds.
-    async fn publish_also(&self, read: &Publication) -> Result<(), Refusal> {
-        let publications = self.readable_publications().await?;
+    async fn publish_also(&self, keyset: &Keyset, read: &Publication) -> Result<(), Refusal> {
+        let publications = self.readable_publications(keyset).await?;
         let differs = publications
             .iter()
             .flat_map(|(_, there)| &there.keys)
@@ -130,15 +130,15 @@ impl Rotator {
             Found::Deleted { version } => Expected::Version(version),
         };
         self.protect(keyset).await;
-        let count = match (&keyset.source, &adopted) {
-            (Some(_), _) => 0,
-            (None, Some(_)) => STANDBYS,
-            (None, None) => STANDBYS + 1,
+        let count = match &adopted {
+            _ if keyset.is_external() => 0,
+            Some(_) => STANDBYS,
+            None => STANDBYS + 1,
         };
         let ids = self.new_standbys(keyset, count).await.map_err(failed)?;
         let made = Made { lineage: random::lineage(), write: random::write_id(), keys: ids.clone() };
         let (rules, now) = (keyset.rules.clone(), clock::now());
-        let create = if keyset.source.is_some() { Document::create_external } else { Document::create };
+        let create = if keyset.is_external() { Document::create_external } else { Document::create };
         let mut document = create(&keyset.name, rules, keyset.revision, made, now);
         let (word, name) = match &adopted {
             Some(_) => ("imported", "the document is created around a key that others made"),
@@ -174,10 +174,7 @@ impl Rotator {
         if let Some(signer) = self.signers.get(&keyset.name) {
             signer.forget();
         }
-        if keyset.source.is_some() {
-            return Ok(());
-        }
-        let publications = self.readable_publications().await?;
+        let publications = self.readable_publications(keyset).await?;
         self.mark_publications(document, publications).await
     }
 

@@ -29,7 +29,7 @@ pub(super) struct StandbySecret {
 /// A document is of one mode for ever: who took it for another would publish keys of others, or give up its own.
 fn suits(keyset: &Keyset, document: &Document) -> Result<(), String> {
     let mode = |external| if external { "external" } else { "managed" };
-    let (own, its) = (mode(keyset.source.is_some()), mode(document.external));
+    let (own, its) = (mode(keyset.is_external()), mode(document.external));
     if own == its {
         return Ok(());
     }
@@ -125,11 +125,7 @@ impl Rotator {
     ) -> Result<Arc<Document>, documents::NoDocument> {
         let read = documents::read(&self.store, keyset, signer).await?;
         suits(keyset, &read.document).map_err(documents::NoDocument::Flawed)?;
-        // The secrets of keys that others make lie at their source only.
-        if keyset.source.is_none() {
-            seen.standby =
-                self.standbys(keyset, &read.document).await.map_err(documents::NoDocument::Store)?;
-        }
+        seen.standby = self.standbys(keyset, &read.document).await.map_err(documents::NoDocument::Store)?;
         seen.versions.current = read.version;
         if read.document.clean_from_seq.is_some() {
             let older = self.store.older_versions(&keyset.path).await;
@@ -145,6 +141,10 @@ impl Rotator {
         document: &Document,
     ) -> Result<BTreeMap<KeyId, Standby>, StoreError> {
         let mut standbys = BTreeMap::new();
+        // The secrets of keys that others make lie at their source only.
+        if keyset.is_external() {
+            return Ok(standbys);
+        }
         for name in self.store.list(&keyset.standby_folder()).await? {
             let id = KeyId::new(name);
             let mut secret = None;

@@ -108,7 +108,7 @@ impl Rotator {
 
     pub(super) async fn change_in_turn(&self, name: &str, change: &Change) -> Result<Arc<Document>, Refusal> {
         let keyset = self.keyset_named(name)?;
-        if keyset.source.is_some() && change.creates() > 0 {
+        if keyset.is_external() && change.creates() > 0 {
             return Err(Refusal::Illegal(Illegal::MadeByOthers));
         }
         let failed = |error: StoreError| Refusal::Failed(error.to_string());

@@ -4,7 +4,7 @@
 //! process still writes loses against them; then the document is written with a
 //! seq above all that anybody saw, and a key that every publication holds signs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use livekit_keyd_core::change::{self, Change};
@@ -45,9 +45,7 @@ impl Rotator {
             }
         };
         document.check(&keyset.name).map_err(|flaw| Refusal::Failed(flaw.to_string()))?;
-        // What others publish is none of ours, and whatever they still publish stands in their own source.
-        let publications =
-            if keyset.source.is_some() { Vec::new() } else { self.readable_publications().await? };
+        let publications = self.readable_publications(keyset).await?;
         if !self.went_back(keyset, &document, &publications) {
             return Err(Refusal::NothingRestored(format!(
                 "the store has not gone back: its document of `{}` continues what was seen before, and nothing is to be accepted",
@@ -55,11 +53,7 @@ impl Rotator {
             )));
         }
         let seq = self.seq_above_all(keyset, &document, &publications);
-        let standby = if keyset.source.is_some() {
-            BTreeMap::new()
-        } else {
-            self.standbys(keyset, &document).await.map_err(failed)?
-        };
+        let standby = self.standbys(keyset, &document).await.map_err(failed)?;
         let seen = livekit_keyd_core::plan::KeysetWorld {
             document: livekit_keyd_core::plan::Observed::Fresh(Arc::new(document)),
             rules: keyset.rules.clone(),
@@ -72,7 +66,8 @@ impl Rotator {
         let Some(document) = seen.document.fresh() else {
             return Err(Refusal::NoDocument(crate::documents::NoDocument::Absent));
         };
-        let published = if keyset.source.is_some() {
+        // Of keys that others make their source will say which of them is past.
+        let published = if keyset.is_external() {
             document.published().map(|key| key.id.clone()).collect()
         } else {
             held_by_all(&publications)
@@ -102,9 +97,14 @@ impl Rotator {
             || parts.into_iter().any(|(lineage, seq)| *lineage != document.lineage || *seq > document.seq)
     }
 
-    pub(super) async fn readable_publications(&self) -> Result<Vec<(usize, Publication)>, Refusal> {
+    /// What is published here of a keyset: nothing, where others do that.
+    pub(super) async fn readable_publications(
+        &self,
+        keyset: &Keyset,
+    ) -> Result<Vec<(usize, Publication)>, Refusal> {
         let mut publications = Vec::new();
-        for (index, publisher) in self.publishers.iter().enumerate() {
+        let publishers = self.publishers.iter().enumerate();
+        for (index, publisher) in publishers.filter(|_| !keyset.is_external()) {
             let there = publisher.read().await.map_err(|error| Refusal::Failed(error.to_string()))?;
             publications.push((index, there));
         }

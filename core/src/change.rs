@@ -133,6 +133,8 @@ pub enum Change {
         seq: u64,
         /// The keys that every publication holds.
         published: BTreeSet<KeyId>,
+        /// Those of them that every node takes: one of these signs.
+        taken: BTreeSet<KeyId>,
     },
 }
 
@@ -197,8 +199,8 @@ pub fn apply(
         }
         Change::Replace { key, reason } => compromise::replace(&mut next, key, reason, now)?,
         Change::RevokeAll { reason } => compromise::revoke_all(&mut next, reason, now, &material)?,
-        Change::Restore { seq: above, published } => {
-            restore::restore(&mut next, *above, published, now, &material)?;
+        Change::Restore { seq: above, published, taken } => {
+            restore::restore(&mut next, *above, published, taken, now, &material)?;
             seq = *above;
         }
     }

@@ -315,7 +315,9 @@ fn a_restored_document_follows_its_source_again() {
     cloud.pass(SETTLES + LEAD);
     let seq = cloud.document.seq + 10;
     cloud.document = old;
-    cloud.change(&Change::Restore { seq, published: [KeyId::new("one")].into() }).expect("it is accepted");
+    let published = std::collections::BTreeSet::from([KeyId::new("one")]);
+    let restore = Change::Restore { seq, taken: published.clone(), published };
+    cloud.change(&restore).expect("it is accepted");
     assert_eq!(cloud.signs(), Some("one"));
     cloud.pass(SETTLES + LEAD);
     assert_eq!((cloud.signs(), cloud.is_well()), (Some("two"), true));

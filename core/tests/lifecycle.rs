@@ -417,7 +417,7 @@ fn an_accepted_restore_signs_with_what_every_publication_holds() {
     let accept = |seq, published: &BTreeSet<KeyId>| {
         let secrets = backup.standbys().map(|key| (key.id.clone(), Secret::new("from the backup".into())));
         let material = Material { secrets: secrets.collect(), ..Material::none(WriteId("r".into())) };
-        let restore = Change::Restore { seq, published: published.clone() };
+        let restore = Change::Restore { seq, published: published.clone(), taken: published.clone() };
         apply(&backup, &restore, sim.now(), material)
     };
     assert_eq!(accept(backup.seq, &held), Err(Illegal::LowSeq(backup.seq)));
@@ -440,7 +440,7 @@ fn an_accepted_restore_leaves_no_end_that_came_from_a_key_that_is_gone() {
     let held: BTreeSet<_> = published(&sim).into_iter().filter(|id| *id != s).collect();
     sim.advance_to(began + WEEK - seconds(200));
     assert!(key(&sim, &a).not_after.is_some(), "the backup has a scheduled key, which publications lack");
-    let restore = Change::Restore { seq: 1000, published: held };
+    let restore = Change::Restore { seq: 1000, taken: held.clone(), published: held };
     let accepted = apply(&sim.document(SET), &restore, sim.now(), Material::none(WriteId("r".into())));
     let accepted = accepted.expect("accepted");
     assert!(accepted.key(&s).is_some_and(|key| key.unpublished_at.is_some()));

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use livekit_keyd_core::plan::Rule;
 use support::{Mutation, Setup, Sim, Violation};
@@ -136,4 +136,17 @@ fn invariant_6_a_rotator_that_never_purges_is_caught() {
 #[test]
 fn invariant_7_a_rotator_that_names_a_key_before_its_secret_is_written_is_caught() {
     is_caught_as(Mutation::NamesBeforeWriting, 7);
+}
+
+/// What the difference of clocks is bounded for: 0 is a rotator whose plans are refused, as another's dates lie ahead.
+#[test]
+fn clocks_further_apart_than_they_may_be_break_four_invariants_and_no_others() {
+    let broken = |setup: fn(u64) -> Setup, forgiven| {
+        let walks = (0..12).map(|seed| walk(&Setup { skews: 4, forgiven, ..setup(seed) }));
+        walks.filter_map(|walk| walk.err().map(|(violation, _)| violation.invariant)).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(broken(Setup::stormy, &[0, 5, 7]), [1].into());
+    assert_eq!(broken(Setup::stormy, &[0, 1, 7]), [5].into());
+    assert_eq!(broken(Setup::stormy, &[0, 1, 5]), [7].into());
+    assert_eq!(broken(Setup::stormy_and_proven, &[0, 1, 5, 7]), [].into());
 }

@@ -2,15 +2,18 @@
 //!
 //! The order matters. Publications are marked first, so that whatever an older
 //! process still writes loses against them; then the document is written with a
-//! seq above all that anybody saw, and a key that every publication holds signs.
+//! seq above all that anybody saw, and a key that every publication holds and every
+//! node takes signs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use livekit_keyd_core::change::{self, Change};
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::KeyId;
-use livekit_keyd_core::plan::Publication;
+use livekit_keyd_core::plan::{KeysetWorld, Observed, Publication, Verdict, Versions};
+use livekit_keyd_core::time::Time;
 
 use super::execute::at_hand;
 use super::{Refusal, Rotator};
@@ -20,12 +23,14 @@ use crate::store::{Expected, Found, StoreError};
 
 /// How far the new seq lies above the highest known, since others may have seen more than this process.
 const MARGIN: u64 = 1 << 20;
+/// How long nodes are waited for that were asked which of the restored keys they take.
+const ANSWERS: Duration = Duration::from_secs(20);
 
 impl Rotator {
     /// Believes the document that the store has now, and gives up what was seen before.
     ///
     /// # Errors
-    /// Why it cannot be: no document, no publication, or no key that both know.
+    /// Why it cannot be: no document, no publication, nodes that are not known, or no key that all know.
     pub async fn accept_restored(&self, name: &str) -> Result<Arc<Document>, Refusal> {
         let keyset = self.keyset_named(name)?;
         let document = {
@@ -54,12 +59,12 @@ impl Rotator {
         }
         let seq = self.seq_above_all(keyset, &document, &publications);
         let standby = self.standbys(keyset, &document).await.map_err(failed)?;
-        let seen = livekit_keyd_core::plan::KeysetWorld {
-            document: livekit_keyd_core::plan::Observed::Fresh(Arc::new(document)),
+        let seen = KeysetWorld {
+            document: Observed::Fresh(Arc::new(document)),
             rules: keyset.rules.clone(),
             revision: keyset.revision,
             standby,
-            versions: livekit_keyd_core::plan::Versions { current: version, older: Vec::new() },
+            versions: Versions { current: version, older: Vec::new() },
             client: None,
             source: None,
         };
@@ -67,12 +72,15 @@ impl Rotator {
             return Err(Refusal::NoDocument(crate::documents::NoDocument::Absent));
         };
         // Of keys that others make their source will say which of them is past.
-        let published = if keyset.is_external() {
-            document.published().map(|key| key.id.clone()).collect()
+        let (published, taken) = if keyset.is_external() {
+            let published: BTreeSet<_> = document.published().map(|key| key.id.clone()).collect();
+            (published.clone(), published)
         } else {
-            held_by_all(&publications)
+            let published = held_by_all(&publications);
+            let taken = self.taken_by_all(&keyset.name, &seen, &published).await?;
+            (published, taken)
         };
-        let restore = Change::Restore { seq, published };
+        let restore = Change::Restore { seq, published, taken };
         let next =
             change::apply(document, &restore, clock::now(), at_hand(&seen)).map_err(Refusal::Illegal)?;
         self.mark_publications(&next, publications).await?;
@@ -86,6 +94,31 @@ impl Rotator {
         }
         self.tell_signer(keyset, &next, asked_at);
         Ok(next)
+    }
+
+    /// Those of the keys that every node takes; all, where nodes are not asked. What they read may have gone back with
+    /// the store, and says nothing about them then.
+    async fn taken_by_all(
+        &self,
+        name: &str,
+        seen: &KeysetWorld,
+        held: &BTreeSet<KeyId>,
+    ) -> Result<BTreeSet<KeyId>, Refusal> {
+        let keysets = BTreeMap::from([(name.to_owned(), seen.clone())]);
+        let Some(deployment) = &self.deployment else { return Ok(held.clone()) };
+        self.proof(&keysets).await;
+        // Whoever says nothing for so long is in trouble, and told below.
+        let _ = tokio::time::timeout(ANSWERS, deployment.watcher.settled()).await;
+        let proof = self.proof(&keysets).await;
+        let Some(fleet) = proof.fleet() else { return Ok(held.clone()) };
+        fleet.is_known().map_err(|why| {
+            Refusal::Failed(format!(
+                "a key that every node takes is to sign, and what they take cannot be known: {why}"
+            ))
+        })?;
+        let now = clock::now();
+        let takes = |id: &&KeyId| fleet.all_say(Verdict::Accepted, id, Time::MIN, now).is_ok();
+        Ok(held.iter().filter(takes).cloned().collect())
     }
 
     /// Whether this process or a publication has seen more than the store has.

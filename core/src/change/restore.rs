@@ -1,8 +1,9 @@
 //! An operator accepts a store that was restored to an old state.
 //!
 //! The restored document may name keys that the fleet has long forgotten, and
-//! lack those it knows now. What every publication still holds decides: such a
-//! key signs from now on, and what publications lack is given up.
+//! lack those it knows now; and what nodes read may have gone back with it. So a
+//! key signs from now on that every publication holds and every node takes, and
+//! what publications lack is given up.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,7 @@ pub(super) fn restore(
     document: &mut Document,
     seq: u64,
     published: &BTreeSet<KeyId>,
+    taken: &BTreeSet<KeyId>,
     now: Time,
     material: &Material,
 ) -> Result<(), Illegal> {
@@ -23,12 +25,12 @@ pub(super) fn restore(
     }
     let since = now - document.rules.clock_skew;
     let active = document.active(since).map(|key| key.id.clone());
-    let still_there = active.as_ref().is_some_and(|id| published.contains(id));
+    let still_there = active.as_ref().is_some_and(|id| taken.contains(id));
     if !still_there {
-        let held = |key: &&Key| published.contains(&key.id) && material.secret(&key.id).is_ok();
+        let held = |key: &&Key| taken.contains(&key.id) && material.secret(&key.id).is_ok();
         let heir = document.standbys().find(held).map(|key| key.id.clone());
         let heir = heir.or_else(|| {
-            let committed = document.committed().filter(|key| key.is_usable() && published.contains(&key.id));
+            let committed = document.committed().filter(|key| key.is_usable() && taken.contains(&key.id));
             committed.max_by_key(|key| key.commitment().map(|c| c.ordinal)).map(|key| key.id.clone())
         });
         let lost = active.or_else(|| document.keys.first().map(|key| key.id.clone()));

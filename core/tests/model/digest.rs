@@ -7,7 +7,8 @@ use livekit_keyd_core::plan::{ClientKey, Publication};
 use super::machine::Machine;
 use super::rotator::{Pending, Rotator};
 use crate::support::fleet::Life;
-use crate::support::state::{State, Write};
+use crate::support::state::State;
+use crate::support::write::Write;
 
 impl Machine {
     pub(crate) fn digest(&self) -> u64 {
@@ -21,7 +22,7 @@ impl Machine {
 }
 
 fn hash_state(state: &State, into: &mut DefaultHasher) {
-    (state.now, state.revision, &state.tokens, &state.given, &state.began_at).hash(into);
+    (state.now, state.revision, &state.tokens, &state.given, &state.given_up, &state.began_at).hash(into);
     (state.rollout.version, &state.rollout.rollout).hash(into);
     for shelf in state.shelves.values() {
         (&shelf.versions, &shelf.standby, &shelf.lost).hash(into);
@@ -30,6 +31,7 @@ fn hash_state(state: &State, into: &mut DefaultHasher) {
     for publisher in state.publishers.values() {
         hash_publication(&publisher.holds, into);
         hash_publication(&publisher.before, into);
+        publisher.is_old.hash(into);
     }
     for node in &state.nodes {
         (&node.keys, &node.ever, node.generation, node.started_at, node.is_stale, node.deadline).hash(into);

@@ -10,7 +10,8 @@ use super::event::{Command, Event};
 use super::rotator::{Pending, Rotator};
 use super::scenario::Scenario;
 use crate::support::fleet::Life;
-use crate::support::state::{Outcome, State, Write};
+use crate::support::state::State;
+use crate::support::write::{Outcome, Write};
 use crate::support::{Mutation, signer};
 
 /// The model's keyset.
@@ -118,8 +119,9 @@ impl Machine {
                 }
             }
             Event::GoesBack => {
-                // What was sent to the store that was is not for the one that is.
+                // Rotators are stopped before a store is restored: what they had under way is for the one that was.
                 self.under_way.clear();
+                self.rotators.iter_mut().for_each(Rotator::dies);
                 self.state.go_back();
             }
             Event::Accepts => self.state.accept_restored(KEYSET),

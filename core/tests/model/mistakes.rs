@@ -8,7 +8,7 @@ use super::event::Event;
 use super::explorer::Found;
 use super::machine::Machine;
 use super::scenario::{
-    BEGINNING, BY_HAND, DEPENDENTS, NEGLECTED, RESTORED, ROTATION, Scenario, UNPROVEN, UNTOLD,
+    BEGINNING, BY_HAND, DEPENDENTS, NEGLECTED, RESTORED, RESTORED_WHOLE, ROTATION, Scenario, UNPROVEN, UNTOLD,
 };
 use crate::support::{Mutation, Sim, Violation};
 
@@ -47,7 +47,7 @@ fn of_rotators(event: Event) -> bool {
 }
 
 /// One for each invariant at least.
-pub(crate) const OF_INVARIANTS: [Mistake; 15] = [
+pub(crate) const OF_INVARIANTS: [Mistake; 16] = [
     breaks(1, Mutation::SignerIgnoresLease, &ROTATION),
     breaks(1, Mutation::SignerForgivesCompromise, &ROTATION),
     Mistake {
@@ -64,6 +64,7 @@ pub(crate) const OF_INVARIANTS: [Mistake; 15] = [
     breaks(4, Mutation::IgnoresVector, &RESTORED),
     Mistake { depth: 12, moments: 40, admits: of_one_rotator, ..breaks(6, Mutation::ProvesEarly, &UNPROVEN) },
     breaks(5, Mutation::SignerForgetsMark, &RESTORED),
+    breaks(5, Mutation::AcceptsUnasked, &RESTORED_WHOLE),
     breaks(6, Mutation::ErasesEarly, &ROTATION),
     breaks(6, Mutation::Omits(Rule::Purge), &ROTATION),
     breaks(7, Mutation::NamesBeforeWriting, &ROTATION),

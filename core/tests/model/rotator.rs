@@ -14,7 +14,7 @@ use livekit_keyd_core::watermark::Watermark;
 
 use super::machine::{KEYSET, Machine};
 use crate::support::fleet::StoredRollout;
-use crate::support::state::Write;
+use crate::support::write::Write;
 use crate::support::{Mutation, mutant};
 
 /// What a look decided.
@@ -57,7 +57,7 @@ impl Rotator {
 
 impl Machine {
     pub(super) fn clock(&self, index: usize) -> Time {
-        self.state.clock(self.scenario.offsets[index])
+        self.state.clock(if index == 0 { -self.scenario.error } else { self.scenario.error })
     }
 
     pub(super) fn look(&mut self, index: usize) {

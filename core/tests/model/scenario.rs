@@ -47,8 +47,8 @@ pub(crate) struct Scenario {
     trouble: Trouble,
     pub(crate) accidents: &'static [Event],
     pub(crate) commands: &'static [Command],
-    /// How far the clocks of two rotators are from the true time, in milliseconds.
-    pub(crate) offsets: [i64; 2],
+    /// How far clocks are from the true time at most, in milliseconds: of two, one is so slow and one so fast.
+    pub(crate) error: i64,
     pub(crate) small: Size,
     pub(crate) full: Size,
 }
@@ -56,10 +56,6 @@ pub(crate) struct Scenario {
 /// How many of a scenario's moments come of no write.
 const NOW_AND_THEN: u32 = 12;
 const COMMANDS: &[Command] = &[Command::Rotate, Command::Revoke, Command::Replace, Command::RevokeAll];
-/// The slowest and the quickest clock.
-const HALF_SKEW: i64 = 3000;
-const OFFSETS: [i64; 2] = [-HALF_SKEW, HALF_SKEW];
-
 const SMALL: Size = Size { moments: 6, depth: 4, disturbances: 1, one_in: 500 };
 const FULL: Size = Size { moments: 24, depth: 6, disturbances: 2, one_in: 2000 };
 
@@ -72,7 +68,8 @@ pub(crate) const ROTATION: Scenario = Scenario {
     trouble: Trouble::None,
     accidents: &[],
     commands: COMMANDS,
-    offsets: OFFSETS,
+    // Half of clock_skew.
+    error: 3000,
     small: SMALL,
     full: FULL,
 };
@@ -141,6 +138,20 @@ pub(crate) const RESTORED: Scenario = Scenario {
     ..ROTATION
 };
 
+/// The store goes back, and with it what nodes read.
+pub(crate) const RESTORED_WHOLE: Scenario =
+    Scenario { name: "restored whole", setup: |setup| setup.nodes_in_store = true, ..RESTORED };
+
+/// Clocks differ by three times what they may.
+pub(crate) const SKEWED: Scenario = Scenario {
+    name: "skewed",
+    setup: |setup| setup.forgiven = &[1, 5, 7],
+    error: 9000,
+    small: Size { moments: 4, ..SMALL },
+    full: Size { moments: 8, ..FULL },
+    ..ROTATION
+};
+
 /// No rotator was at work while a window went by.
 pub(crate) const NEGLECTED: Scenario = Scenario {
     name: "neglected",
@@ -153,8 +164,18 @@ pub(crate) const NEGLECTED: Scenario = Scenario {
 };
 
 /// What is explored without a mistake.
-pub(crate) const ALL: [&Scenario; 8] =
-    [&ROTATION, &BY_HAND, &BEGINNING, &UNPROVEN, &DEPENDENTS, &UNTOLD, &RESTORED, &NEGLECTED];
+pub(crate) const ALL: [&Scenario; 10] = [
+    &ROTATION,
+    &BY_HAND,
+    &BEGINNING,
+    &UNPROVEN,
+    &DEPENDENTS,
+    &UNTOLD,
+    &RESTORED,
+    &RESTORED_WHOLE,
+    &SKEWED,
+    &NEGLECTED,
+];
 
 impl Scenario {
     fn setup(&self, mutation: Mutation) -> Setup {
@@ -204,10 +225,10 @@ impl Scenario {
         state.quiet = true;
         state.trace.clear();
         // The slowest signer, a slow node and a quick one.
-        state.signers[0].offset = -HALF_SKEW;
-        state.nodes[0].offset = -HALF_SKEW;
-        state.nodes[1].offset = HALF_SKEW;
-        state.dependents.iter_mut().for_each(|dependent| dependent.offset = HALF_SKEW);
+        state.signers[0].offset = -self.error;
+        state.nodes[0].offset = -self.error;
+        state.nodes[1].offset = self.error;
+        state.dependents.iter_mut().for_each(|dependent| dependent.offset = self.error);
         state
     }
 }

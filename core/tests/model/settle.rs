@@ -13,7 +13,8 @@ use super::event::Command;
 use super::machine::{KEYSET, Machine};
 use super::rotator::Pending;
 use crate::support::fleet::StoredRollout;
-use crate::support::state::{Write, secret_of};
+use crate::support::state::secret_of;
+use crate::support::write::Write;
 use crate::support::{Mutation, mutant};
 
 impl Machine {

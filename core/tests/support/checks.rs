@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use livekit_keyd_core::document::{Document, MOST_LIVE_KEYS, STANDBYS};
+use livekit_keyd_core::document::{Document, MOST_LIVE_KEYS};
 use livekit_keyd_core::key::{Key, KeyId};
 use livekit_keyd_core::phase::Phase;
 use livekit_keyd_core::plan::Publication;
 use livekit_keyd_core::time::Time;
 
-use super::state::{Shelf, State, secret_of};
+use super::state::{State, secret_of};
 
 fn is_dead(key: &Key) -> bool {
     key.unpublished_at.is_some() || key.compromised_at.is_some()
@@ -26,6 +26,8 @@ impl State {
     /// 3, 4 and 7, as a document replaces another.
     pub(crate) fn check_document_change(&mut self, before: Option<&Document>, after: &Document) {
         let keyset = after.keyset.clone();
+        let given_up = after.keys.iter().filter(|key| key.unpublished_at.is_some());
+        self.given_up.extend(given_up.map(|key| key.id.clone()));
         let Some(before) = before else { return };
         if after.lineage != before.lineage || after.seq <= before.seq {
             self.violate(4, format!("{keyset}: seq {} replaces {}", after.seq, before.seq));
@@ -76,10 +78,7 @@ impl State {
             }
         }
         for (id, _) in &there.keys {
-            let known =
-                self.shelves.values().filter_map(Shelf::document).find_map(|document| document.key(id));
-            let may_leave = known.is_some_and(|key| key.unpublished_at.is_some());
-            if !may_leave && !wanted.keys.iter().any(|(other, _)| other == id) {
+            if !self.given_up.contains(id) && !wanted.keys.iter().any(|(other, _)| other == id) {
                 self.violate(3, format!("{name} loses {id}, which no document gave up"));
             }
         }
@@ -214,81 +213,6 @@ impl State {
                     document.seq
                 );
                 self.violate(7, what);
-            }
-        }
-    }
-
-    /// Why a keyset is not at rest, if it is not.
-    pub(crate) fn unrest(&self, keyset: &str) -> Option<String> {
-        let Some(document) = self.document(keyset) else { return Some("there is no document".into()) };
-        if document.rules != self.rules {
-            return Some(format!("the document has the rules of {:?}", document.config_revision));
-        }
-        let now = self.clock(0);
-        let count =
-            |phase: Phase| document.keys.iter().filter(|key| Phase::of(document, key, now) == phase).count();
-        let busy = [Phase::Scheduled, Phase::Retiring, Phase::Retired].map(count);
-        let proven = document.keys.iter().filter(|key| key.is_proven_standby()).count();
-        if count(Phase::Active) != 1 || proven != STANDBYS || busy != [0; 3] || document.requested.is_some() {
-            return Some(format!(
-                "{} active, {proven} proven standbys, {busy:?} scheduled, retiring and retired, requested {:?}",
-                count(Phase::Active),
-                document.requested
-            ));
-        }
-        let bad = document.keys.iter().find(|key| key.replace_requested_at.is_some() && key.is_usable());
-        if let Some(key) = bad {
-            return Some(format!("{} is compromised and in use", key.id));
-        }
-        let lost = document.standbys().find(|key| !self.shelves[keyset].standby.contains_key(&key.id));
-        if let Some(key) = lost {
-            return Some(format!("the secret of standby {} is lost", key.id));
-        }
-        let live: Vec<_> = document.keys.iter().filter(|key| key.unpublished_at.is_none()).collect();
-        for (name, publisher) in &self.publishers {
-            let missing = live.iter().find(|key| publisher.holds.secret(&key.id).is_none());
-            if let Some(key) = missing {
-                return Some(format!("{name} lacks {}", key.id));
-            }
-        }
-        let mut nodes = self.nodes.iter();
-        if nodes.any(|node| node.deadline.is_some()) {
-            return Some("a node has not read its publication".into());
-        }
-        let client = self.clients.get(keyset);
-        let newest = document.newest().map(|key| &key.id);
-        if client.is_some_and(|client| {
-            client.key.as_ref().map(|(id, _)| id) != newest || client.changed_at.is_none()
-        }) {
-            return Some("dependents are not given the newest key, or were not told".into());
-        }
-        let proven = self.setup.proven;
-        let off = |node: &&super::fleet::Node| {
-            let holds = &self.publishers[&node.publisher].holds;
-            node.life != super::fleet::Life::Serving
-                || node.keys.len() != holds.keys.len()
-                || holds.keys.iter().any(|(id, _)| !node.keys.contains_key(id))
-        };
-        let off = self.nodes.iter().find(off).filter(|_| proven);
-        off.map(|node| format!("{} is {:?} with {:?}", node.name, node.life, node.keys.keys()))
-            .or_else(|| self.rollout.rollout.restarting.is_some().then(|| "a rollout is under way".into()))
-    }
-
-    /// 6 and 7 where nothing is left to be done: dead secrets are nowhere, and nothing else lies about.
-    pub(crate) fn check_rest(&mut self) {
-        for (keyset, shelf) in self.shelves.clone() {
-            let Some(document) = shelf.document() else { continue };
-            for key in document.keys.iter().filter(|key| key.erased_at.is_some()) {
-                let mut versions = shelf.versions.iter().flatten();
-                let kept =
-                    versions.any(|version| version.key(&key.id).is_some_and(|key| key.secret.is_some()));
-                if kept || shelf.standby.contains_key(&key.id) {
-                    self.violate(6, format!("the store still has the secret of {}", key.id));
-                }
-            }
-            let orphan = shelf.standby.keys().find(|id| !document.key(id).is_some_and(Key::is_standby));
-            if let Some(id) = orphan {
-                self.violate(6, format!("{keyset}/standby/{id} is of no use to anybody"));
             }
         }
     }

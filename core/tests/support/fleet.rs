@@ -92,7 +92,7 @@ impl State {
         let publisher = &self.publishers[&self.nodes[index].publisher];
         let holds = if stale { &publisher.before } else { &publisher.holds };
         let keys: BTreeMap<_, _> = holds.keys.iter().cloned().collect();
-        let is_old = !holds.same_keys(&publisher.holds);
+        let is_old = publisher.is_old || !holds.same_keys(&publisher.holds);
         let node = &mut self.nodes[index];
         node.is_stale = is_old;
         node.ever.extend(keys.keys().cloned());

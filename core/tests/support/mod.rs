@@ -8,17 +8,25 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of the simulator")]
 
+mod at_rest;
+mod by_hand;
 mod checks;
 pub(crate) mod dependents;
+mod execute;
 pub(crate) mod fleet;
 pub(crate) mod mutant;
+mod observe;
 pub(crate) mod operator;
 mod random;
+mod rest;
 pub(crate) mod restored;
 mod rotator;
+pub(crate) mod shared;
 pub(crate) mod signer;
 mod sim;
 pub(crate) mod state;
+mod walk;
+pub(crate) mod write;
 
 use std::time::Duration;
 
@@ -45,6 +53,8 @@ pub(crate) struct Setup {
     pub(crate) nodes: usize,
     /// How many read one key, each of another keyset.
     pub(crate) dependents: usize,
+    /// Whether what nodes read lies in the store.
+    pub(crate) nodes_in_store: bool,
     /// Whether nodes are asked and restarted; else they read a publication by themselves, in time.
     pub(crate) proven: bool,
     /// Whether writes are lost or late, reads fail, processes die and clocks differ.
@@ -54,6 +64,10 @@ pub(crate) struct Setup {
     /// Whether rotators sleep until their plan's wake however far it is, so that a missing one shows.
     pub(crate) trusts_wakes: bool,
     pub(crate) mutation: Mutation,
+    /// By how many times clock_skew clocks differ, where there are faults.
+    pub(crate) skews: i64,
+    /// Invariants that are expected to break.
+    pub(crate) forgiven: &'static [u8],
     pub(crate) rules: Rules,
     pub(crate) start: Time,
 }
@@ -81,11 +95,14 @@ impl Setup {
             signers: 1,
             nodes: 1,
             dependents: 0,
+            nodes_in_store: false,
             proven: false,
             faults: false,
             unrest: 0,
             trusts_wakes: true,
             mutation: Mutation::None,
+            skews: 1,
+            forgiven: &[],
             rules: Rules {
                 max_token_ttl: hours(1),
                 clock_skew: seconds(30),
@@ -101,6 +118,11 @@ impl Setup {
             },
             start: time("2027-01-01T00:00:00Z"),
         }
+    }
+
+    /// How far a clock is from the true time at most, in milliseconds.
+    fn clock_error(&self) -> i64 {
+        if self.faults { self.rules.clock_skew.as_millis() as i64 / 2 * self.skews } else { 0 }
     }
 
     /// Everything small and close together, so that a short walk sees many lives of keys.

@@ -7,7 +7,7 @@ use livekit_keyd_core::change::{Change, Material, apply};
 use livekit_keyd_core::document::{self, Document, WriteId};
 use livekit_keyd_core::plan::{Action, KeysetWorld, Observed, Plan, Rule, World, plan};
 
-use super::state::Write;
+use super::write::Write;
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub(crate) enum Mutation {
     DatesBeforeTelling,
     /// A key is retired whatever dependents have.
     ForgetsDependents,
+    /// A restored store is accepted without asking the nodes which keys they take.
+    AcceptsUnasked,
     /// A rotator replaces what was derived from newer documents than it sees.
     IgnoresVector,
     /// A rotator's plans lack the steps of a rule.

@@ -6,7 +6,8 @@ use livekit_keyd_core::change::{Change, Material, apply};
 use livekit_keyd_core::document::{Document, Lineage, Made, Request, STANDBYS, WriteId};
 use livekit_keyd_core::key::KeyId;
 
-use super::state::{Outcome, Shared, Write};
+use super::shared::Shared;
+use super::write::{Outcome, Write};
 
 /// Creates a keyset's document and first keys, unless somebody else does.
 pub(crate) async fn init(keyset: String, shared: Shared) {

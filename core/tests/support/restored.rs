@@ -8,13 +8,17 @@ use livekit_keyd_core::document::WriteId;
 use livekit_keyd_core::key::KeyId;
 use livekit_keyd_core::plan::ClientKey;
 
-use super::state::{Shelf, State, Write};
+use super::Mutation;
+use super::state::{Publisher, Shelf, State};
+use super::write::Write;
 
 /// What the store was.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Backup {
     shelves: BTreeMap<String, Shelf>,
     clients: BTreeMap<String, ClientKey>,
+    /// Where what nodes read lies in the store too.
+    publishers: BTreeMap<String, Publisher>,
 }
 
 /// How far the accepted document's seq lies above all that anybody saw.
@@ -22,14 +26,19 @@ const MARGIN: u64 = 1 << 20;
 
 impl State {
     pub(crate) fn back_up(&mut self) {
-        self.backup = Backup { shelves: self.shelves.clone(), clients: self.clients.clone() };
+        let publishers = if self.setup.nodes_in_store { self.publishers.clone() } else { BTreeMap::new() };
+        self.backup = Backup { shelves: self.shelves.clone(), clients: self.clients.clone(), publishers };
     }
 
-    /// Nodes and key files are where they were; what was sent to the store that was is lost.
+    /// Nodes are where they were, and so is what they read unless it lies in the store; what was sent to the store that was is lost.
     pub(crate) fn go_back(&mut self) {
         self.note("the store goes back to an old state");
-        let Backup { shelves, clients } = self.backup.clone();
+        let Backup { shelves, clients, publishers } = self.backup.clone();
         (self.shelves, self.clients) = (shelves, clients);
+        for (name, before) in publishers {
+            let is_old = before.holds != self.publishers[&name].holds;
+            self.publishers.insert(name, Publisher { is_old, ..before });
+        }
     }
 
     /// Whether somebody has seen more than the store has.
@@ -55,9 +64,10 @@ impl State {
         let shelf = &self.shelves[keyset];
         let secrets = shelf.standby.clone().into_iter().collect();
         let material = Material { secrets, ..Material::none(WriteId(format!("restored{seq}"))) };
-        let restore = Change::Restore { seq, published: held };
+        let taken = held.iter().filter(|id| self.is_taken(id)).cloned().collect();
+        let restore = Change::Restore { seq, published: held, taken };
         let Ok(next) = apply(&document, &restore, self.clock(0), material) else { return };
-        let marked = |(name, there): (&String, &super::state::Publisher)| {
+        let marked = |(name, there): (&String, &Publisher)| {
             let mut wanted = there.holds.clone();
             wanted.vector.0.insert(keyset.to_owned(), (next.lineage.clone(), next.seq));
             Write::Publication { publisher: name.clone(), there: there.holds.clone(), wanted }
@@ -73,5 +83,11 @@ impl State {
             self.land(write);
             self.check_state();
         }
+    }
+
+    /// Whether every node says so that answers, where they are asked.
+    fn is_taken(&self, id: &KeyId) -> bool {
+        let asked = self.setup.proven && !self.mutated(Mutation::AcceptsUnasked);
+        !asked || self.nodes.iter().all(|node| !node.answers() || node.keys.contains_key(id))
     }
 }

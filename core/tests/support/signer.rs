@@ -7,8 +7,9 @@ use livekit_keyd_core::time::Time;
 use livekit_keyd_core::watermark::Watermark;
 
 use super::Mutation;
+use super::shared::Shared;
 use super::sim::Sleep;
-use super::state::{Shared, State};
+use super::state::State;
 
 /// Reads until it is killed.
 pub(crate) async fn refresh(index: usize, shared: Shared, sleep: Sleep) {

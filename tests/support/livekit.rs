@@ -1,5 +1,7 @@
 //! A real livekit-server that reads a key file.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -8,6 +10,7 @@ use std::{fs, io};
 
 use tempfile::TempDir;
 
+use super::eventually::PATIENCE;
 use super::http::{self, Answer};
 use super::server::Server;
 use super::{cache, port};
@@ -111,6 +114,37 @@ impl LiveKit {
     pub(crate) fn validate(&self, token: &str) -> io::Result<Answer> {
         let bearer = format!("Bearer {token}");
         self.send(&http::request("GET", "/rtc/validate", &[("authorization", &bearer)], b""))
+    }
+
+    /// Joins a room as a client does, over a WebSocket, and leaves it again: the first message, in which the server
+    /// says who joined what (`JoinResponse` of LiveKit's protocol).
+    ///
+    /// # Errors
+    /// As [`LiveKit::validate`]; or the server did not let it join.
+    pub(crate) fn join(&self, token: &str) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(
+            stream,
+            "GET /rtc?access_token={token}&protocol=15 HTTP/1.1\r\nhost: livekit\r\nconnection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+        )?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.extend(byte);
+        }
+        if !head.starts_with(b"HTTP/1.1 101 ") {
+            return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
+        }
+        // A final binary frame of a server, whose length takes two bytes more.
+        let mut frame = [0; 4];
+        stream.read_exact(&mut frame)?;
+        assert_eq!(frame[..2], [0x82, 126], "no message of a few hundred bytes");
+        let mut message = vec![0; usize::from(u16::from_be_bytes([frame[2], frame[3]]))];
+        stream.read_exact(&mut message)?;
+        Ok(message)
     }
 
     /// Its answer to a call of its server API, like `RoomService/ListRooms`.

@@ -215,6 +215,31 @@ fn a_document_is_of_one_mode_for_ever() {
     assert!(deployment::keys(&daemon).is_empty(), "nothing is published or made");
 }
 
+#[test]
+fn a_restored_document_is_accepted_and_follows_its_source_again() {
+    let bao = OpenBao::start();
+    put(&bao, "APIone");
+    let mut daemon = deployment::with_token(&bao, &external(&bao));
+    daemon.start_again();
+    daemon.init("apps");
+    daemon.wait_until_ready();
+    let document = || bao.succeed("GET", "secret/data/livekit/apps", &Value::Null)["data"].clone();
+    let old = document()["data"].clone();
+    put(&bao, "APItwo");
+    until_it_signs(&daemon, "APItwo", "APIone");
+
+    eventually(PATIENCE, "the old document is in its place", || {
+        let restored = json!({"data": old, "options": {"cas": document()["metadata"]["version"]}});
+        bao.call("POST", "secret/data/livekit/apps", &restored).status == 200
+    });
+    assert!(condition(&daemon, "DocumentUnreadable").contains("the store went back"));
+    assert_eq!(mint(&daemon), "APItwo", "the last good document is used");
+    let (status, answer) = daemon.admin().post("/v1/keysets/apps/accept-restored", &json!({}));
+    assert_eq!(status, 202, "{answer}");
+    until_it_signs(&daemon, "APItwo", "APIone");
+    no_condition(&daemon);
+}
+
 fn write_keys(file: &Path, ids: &[&str]) {
     let lines: String = ids.iter().map(|id| format!("{id}: {}\n", secret(id))).collect();
     fs::write(file, lines).expect("a key file");

@@ -221,6 +221,10 @@ fn a_chain_that_starts_anew_is_named() {
     lines.extend_from_slice(&trail()[..50]);
     let broken = verify(&lines, None).broken;
     assert!(!broken.is_empty(), "a second beginning");
+    // Of other events, as on a file that was moved away with its noted head.
+    let (mut lines, mut chain) = (trail()[..100].to_vec(), Chain::default());
+    lines.extend((5000..5100).map(|number| sealed(&mut chain, &event(number))));
+    assert_eq!(verify(&lines, None).broken, at(101, Broken::Anew));
 }
 
 #[test]

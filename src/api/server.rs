@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -218,11 +218,7 @@ async fn respond<H: Handler>(
         None => tokio::time::timeout(limits.body_timeout, reading).await,
     };
     match body {
-        Ok(Ok(body)) => {
-            let answer = handler.answer(connection, &head, &body).await;
-            // Readers differ in where such a body ends if a length stands beside it (RFC 9112, section 6.1).
-            if head.headers.contains_key(TRANSFER_ENCODING) { closing(answer) } else { answer }
-        }
+        Ok(Ok(body)) => handler.answer(connection, &head, &body).await,
         Ok(Err(refusal)) => refusal,
         Err(_) => closing(answer::problem(
             StatusCode::REQUEST_TIMEOUT,
@@ -274,7 +270,7 @@ fn too_large(most: usize) -> Answer {
     closing(answer::problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail, ""))
 }
 
-/// Nothing can follow on this connection: where the request ends is not known.
+/// The rest of the request is not read, so nothing can follow it on this connection.
 fn closing(mut answer: hyper::Response<Full<Bytes>>) -> Answer {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer

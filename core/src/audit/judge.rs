@@ -16,18 +16,39 @@ pub(super) struct Line {
     pub(super) link: Option<Link>,
 }
 
+/// So many chains that start anew within a stretch are told apart.
+const MOST_STARTS: usize = 64;
+
 /// What is wrong between a good line, if there is one, and the end of the stretch; and the last line of the trail in it.
 pub(super) fn judge(
     anchor: Option<(Chain, Place)>,
     lines: &[Line],
 ) -> (Vec<Finding>, Option<(Chain, Place)>) {
-    let mut walk = Walk::new(lines);
-    let Some(end) = walk.end() else {
-        return (walk.findings(), anchor);
-    };
-    walk.back_from(end, anchor);
-    let last = walk.link(end).map(|link| (link.chain(), lines[end].place));
-    (walk.findings(), last)
+    let (mut found, mut last, mut end) = (Vec::new(), anchor, lines.len());
+    for starts in 0..=MOST_STARTS {
+        let mut walk = Walk::new(&lines[..end]);
+        let Some(newest) = walk.end() else {
+            found.extend(walk.findings());
+            break;
+        };
+        walk.back_from(newest, anchor);
+        if starts == 0 {
+            last = walk.link(newest).map(|link| (link.chain(), lines[newest].place));
+        }
+        // A chain that starts anew says nothing of the one before, which is looked at by itself.
+        let start = walk.starts_anew(anchor).filter(|_| starts < MOST_STARTS);
+        let Some(start) = start else {
+            found.extend(walk.findings());
+            break;
+        };
+        let mut after = Walk::new(&lines[start..end]);
+        after.back_from(newest - start, None);
+        found.extend(after.findings());
+        found.push(Finding { place: lines[start].place, broken: Broken::Anew });
+        end = start;
+    }
+    found.sort_by_key(|finding| finding.place);
+    (found, last)
 }
 
 struct Walk<'a> {
@@ -71,6 +92,16 @@ impl<'a> Walk<'a> {
             end = next;
         }
         Some(end)
+    }
+
+    /// Where the way begins with the first line of a chain, although there is another chain before it.
+    fn starts_anew(&self, anchor: Option<(Chain, Place)>) -> Option<usize> {
+        let first = *self.way.last()?;
+        let begins = |link: &&Link| link.intact && link.previous == Hash::default() && link.seq == 1;
+        self.link(first).filter(begins)?;
+        let before = &self.lines[..first];
+        let another = before.iter().any(|line| line.link.as_ref().is_some_and(|link| link.intact));
+        ((anchor.is_some() || another) && !self.on_way[..first].contains(&true)).then_some(first)
     }
 
     fn back_from(&mut self, end: usize, anchor: Option<(Chain, Place)>) {

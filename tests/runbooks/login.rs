@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::block::Id;
 use super::operator::Operator;
 use super::support::daemon::Daemon;
-use super::support::deployment::{self, RULES};
+use super::support::deployment::{self, QUICK_RULES};
 use super::support::eventually::{PATIENCE, eventually};
 use super::support::openbao::OpenBao;
 use super::support::policies;
@@ -32,7 +32,7 @@ const LOGIN: &str = "method = \"approle\"\nrole_id_file_path = \"{dir}/role-id\"
 #[test]
 fn a_token_that_has_ended() {
     let bao = OpenBao::start();
-    let rules = RULES.replace("overlap = \"5s\"", "overlap = \"60s\"");
+    let rules = QUICK_RULES.replace("overlap = \"1300ms\"", "overlap = \"60s\"");
     let config = deployment::config(&bao, "both", &rules);
     let mut daemon = deployment::with_token(&bao, &config);
     let printed = policies::printed(daemon.folder(), &config, &[]);
@@ -64,7 +64,7 @@ fn a_token_that_has_ended() {
 fn a_secret_id_that_a_thief_has_used() {
     let bao = OpenBao::start();
     bao.succeed("POST", "sys/auth/approle", &json!({"type": "approle"}));
-    let rules = RULES.replace("overlap = \"5s\"", "overlap = \"60s\"");
+    let rules = QUICK_RULES.replace("overlap = \"1300ms\"", "overlap = \"60s\"");
     let rotator = deployment::start(&bao, "rotator", &rules);
     rotator.init("apps");
     let store = format!(

@@ -30,8 +30,7 @@ const COMMAND: &str = "#!/bin/sh\n\
 
 /// A standby's secret is lost, so another key is published, and nodes are to be restarted.
 fn begin_a_rollout(site: &Site, daemon: &Daemon) {
-    let standbys = site.fleet.bao.succeed("LIST", "secret/metadata/livekit/apps/standby", &Value::Null);
-    let lost = standbys["data"]["keys"][0].as_str().expect("a standby").to_owned();
+    let lost = deployment::standby(daemon);
     site.fleet.bao.succeed("DELETE", &format!("secret/metadata/livekit/apps/standby/{lost}"), &Value::Null);
     let (status, told) = daemon.admin().post("/v1/refresh", &json!({}));
     assert!((200..300).contains(&status), "{told}");
@@ -54,7 +53,7 @@ fn restarts_that_fail_bring_back_an_old_file_or_do_not_come_back() {
     fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("its mode");
     let config =
         site.config().replace("mode = \"0600\"\n", &format!("mode = \"0600\"\nrestart = [{command:?}]\n"));
-    let config = config.replace("node_restart_timeout = \"2m\"", "node_restart_timeout = \"5s\"");
+    let config = config.replace("node_restart_timeout = \"2m\"", "node_restart_timeout = \"3s\"");
     let was_told = |told: &Path| {
         eventually(PATIENCE, "the command was told", || told.exists());
         fs::remove_file(told).expect("once");

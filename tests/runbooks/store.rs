@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::block::Id;
 use super::operator::Operator;
-use super::support::deployment::{self, QUICK_RULES, RULES};
+use super::support::deployment::{self, QUICK_RULES};
 use super::support::eventually::{PATIENCE, eventually};
 use super::support::openbao::OpenBao;
 
@@ -29,7 +29,7 @@ pub(crate) const BLOCKS: [Id<'_>; 11] =
 #[test]
 fn a_keyset_without_a_document_then_a_store_that_is_gone() {
     let mut bao = OpenBao::start();
-    let daemon = deployment::start(&bao, "both", RULES);
+    let daemon = deployment::start(&bao, "both", QUICK_RULES);
     let operator = Operator::at(&daemon, &[INIT, IS_IT_THERE, READ_IT]).with_store(&bao);
     operator.sees("NotInitialized", "");
     operator.run(INIT);

@@ -133,6 +133,14 @@ pub(crate) fn active(daemon: &Daemon) -> Option<String> {
     Some(active)
 }
 
+/// The id of a key that stands by.
+pub(crate) fn standby(daemon: &Daemon) -> String {
+    let keyset = keyset(daemon);
+    let mut keys = keyset["keys"].as_array().expect("keys").iter();
+    let standby = keys.find(|key| key["phase"] == "standby").expect("a standby");
+    standby["id"].as_str().expect("an id").to_owned()
+}
+
 /// A token that may join, as the signing socket answers it.
 pub(crate) fn mint(daemon: &Daemon) -> (u16, Value) {
     let request = json!({"identity": "alice", "room": "demo", "grants": {"video": {"roomJoin": true}}});

@@ -41,7 +41,7 @@ soak: servers
 rooms: servers
 	LIVEKIT_KEYD_ROTATIONS=3 cargo test --test rooms -- --nocapture
 
-# The model: every interleaving of two rotators to a depth, seeded walks, and a large deployment, whose numbers go to
-# docs/scale.md. Some minutes.
+# The model: every interleaving of two rotators to a depth, mistakes that it must find, seeded walks, and a large
+# deployment. The numbers go to docs/model.md and docs/scale.md. Some minutes.
 model:
 	LIVEKIT_KEYD_MODEL=full cargo test --release -p livekit-keyd-core --test model --test simulation --test fleet_scale -- --nocapture

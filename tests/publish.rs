@@ -4,7 +4,9 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::UNIX_EPOCH;
 
+use livekit_keyd_core::time::Time;
 use serde_json::{Value, json};
 use support::daemon::Daemon;
 use support::deployment::{self, QUICK_RULES};
@@ -42,7 +44,7 @@ fn key_file_ids(daemon: &Daemon) -> BTreeSet<String> {
 /// A daemon whose keyset gives dependents a key and notes when they were told.
 fn started(bao: &OpenBao) -> Daemon {
     let rules = format!(
-        "{QUICK_RULES}publish_client = true\non_change = [\"sh\", \"-c\", \"echo $LIVEKIT_KEYD_OPERATION >> {{dir}}/told\"]\n"
+        "{QUICK_RULES}publish_client = true\non_change = [\"sh\", \"-c\", \"sleep 0.4; echo $LIVEKIT_KEYD_OPERATION >> {{dir}}/told\"]\n"
     );
     let daemon = deployment::start(bao, "both", &rules);
     daemon.init("apps");
@@ -100,7 +102,11 @@ fn a_rotation_reaches_nodes_and_dependents_and_leaves_nothing_old() {
         !nodes.is_empty() && !nodes.contains(&first)
     };
     eventually(PATIENCE, "the first key leaves the nodes", gone);
-    assert!(!read(&bao, CLIENT)["changed_at"].is_null());
+    let dated: Time = read(&bao, CLIENT)["changed_at"].as_str().expect("a date").parse().expect("a time");
+    let told_at =
+        fs::metadata(daemon.folder().join("told")).and_then(|file| file.modified()).expect("a file");
+    let told_at = told_at.duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    assert!(dated.as_millis() >= told_at, "what they made with the first key until they were told counts");
     let told = told(&daemon);
     assert_eq!(told.len(), 2, "{told:?}");
     assert_ne!(told[0], told[1]);

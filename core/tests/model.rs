@@ -45,7 +45,7 @@ fn no_interleaving_breaks_an_invariant_and_from_each_there_is_a_way_to_rest() {
         }
         let (seen, transitions, rested) = explorer.figures();
         println!(
-            "{:<11} {seen:>8} states, {transitions:>9} steps, depth {} from {:>2} moments, {} disturbances at most, {rested:>5} brought to rest, {:.1} s",
+            "{:<14} {seen:>8} states, {transitions:>9} steps, depth {} from {:>2} moments, {} disturbances at most, {rested:>5} brought to rest, {:.1} s",
             scenario.name,
             size.depth,
             size.moments,
@@ -54,7 +54,7 @@ fn no_interleaving_breaks_an_invariant_and_from_each_there_is_a_way_to_rest() {
         );
         (states, steps) = (states + seen, steps + transitions);
     }
-    println!("together    {states:>8} states, {steps:>9} steps, {:.1} s", began.elapsed().as_secs_f64());
+    println!("together       {states:>8} states, {steps:>9} steps, {:.1} s", began.elapsed().as_secs_f64());
     assert!(states > if is_full() { 1_000_000 } else { 10_000 }, "{states}");
 }
 

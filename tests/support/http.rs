@@ -95,7 +95,10 @@ fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Answer>
 fn read_answer(stream: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count = stream.read(&mut buffer)?;
+        let count = match stream.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
         bytes.extend_from_slice(&buffer[..count]);
         let whole = parse(bytes).is_some_and(|answer| {
             answer.header("content-length").is_some() || answer.header("transfer-encoding").is_some()

@@ -142,7 +142,7 @@ impl<H: Handler> Server<H> {
         let (runtime, stream) = match &self.workers {
             None => (here, Ok(stream)),
             Some(workers) => {
-                let runtime = workers.next();
+                let runtime = workers.handle();
                 (runtime, stream.move_to(runtime))
             }
         };

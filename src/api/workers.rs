@@ -1,19 +1,16 @@
-//! Threads that serve connections, each with a runtime of its own.
+//! Threads that serve connections, one for each processor.
 //!
-//! A connection stays on its thread from its first byte to its last: no task is
-//! stolen, and no thread wakes another for one.
+//! They share their work: a thread that the kernel sets aside for a while, or that
+//! a large batch keeps busy, would otherwise hold up every connection of its own.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{io, thread};
 
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A set of such threads. They end when it is dropped.
 pub struct Workers {
-    runtimes: Vec<Handle>,
-    next: AtomicUsize,
-    _ends: Vec<oneshot::Sender<()>>,
+    runtime: Option<Runtime>,
+    handle: Handle,
 }
 
 impl Workers {
@@ -23,21 +20,23 @@ impl Workers {
     /// As the operating system has it.
     pub fn start(name: &str) -> io::Result<Workers> {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let (mut runtimes, mut ends) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for _ in 0..count {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            runtimes.push(runtime.handle().clone());
-            let (end, ended) = oneshot::channel::<()>();
-            ends.push(end);
-            // Its end is the sender's drop, which is no value.
-            thread::Builder::new().name(name.to_owned()).spawn(move || drop(runtime.block_on(ended)))?;
-        }
-        Ok(Workers { runtimes, next: AtomicUsize::new(0), _ends: ends })
+        let runtime =
+            Builder::new_multi_thread().worker_threads(count).thread_name(name).enable_all().build()?;
+        let handle = runtime.handle().clone();
+        Ok(Workers { runtime: Some(runtime), handle })
     }
 
-    /// The next one, in turn.
-    pub fn next(&self) -> &Handle {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        &self.runtimes[next % self.runtimes.len()]
+    /// The runtime that they make up.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // Nobody waits for connections here: they were drained, or are cut.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

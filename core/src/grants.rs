@@ -133,7 +133,7 @@ impl Grants {
 fn collect<G: Group>(group: &G, names: &mut Vec<String>) {
     for flag in group.flags() {
         if flag.value == Some(true) && !flag.default {
-            names.push(format!("{}.{}", G::NAME, flag.name));
+            names.push([G::NAME, ".", flag.name].concat());
         }
     }
 }

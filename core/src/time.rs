@@ -73,12 +73,13 @@ impl Sub<Duration> for Time {
 }
 
 /// As RFC 3339 has it, without a fraction where there is none. Each token's answer has two, so no allocation here.
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Time {
+    /// Its text, in the room for it.
+    fn text<'a>(&self, room: &'a mut [u8; 24]) -> &'a str {
         let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
         let (year, month, day) = date(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        let mut text = *b"0000-00-00T00:00:00.000Z";
+        *room = *b"0000-00-00T00:00:00.000Z";
         for (place, digits, number) in [
             (0, 4, year),
             (5, 2, month),
@@ -88,13 +89,19 @@ impl fmt::Display for Time {
             (17, 2, second),
             (20, 3, millis),
         ] {
-            put(&mut text[place..place + digits], number);
+            put(&mut room[place..place + digits], number);
         }
         if millis == 0 {
-            text[19] = b'Z';
+            room[19] = b'Z';
         }
         let length = if millis == 0 { 20 } else { 24 };
-        f.write_str(std::str::from_utf8(&text[..length]).unwrap_or_default())
+        std::str::from_utf8(&room[..length]).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text(&mut [0; 24]))
     }
 }
 
@@ -133,7 +140,7 @@ impl FromStr for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text(&mut [0; 24]))
     }
 }
 

@@ -14,12 +14,12 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// As many as there are processors.
+    /// As many as there are processors, and two at least: one may hang in a write of the audit trail.
     ///
     /// # Errors
     /// As the operating system has it.
     pub fn start(name: &str) -> io::Result<Workers> {
-        let count = thread::available_parallelism().map_or(1, usize::from);
+        let count = thread::available_parallelism().map_or(2, |processors| processors.get().max(2));
         let runtime =
             Builder::new_multi_thread().worker_threads(count).thread_name(name).enable_all().build()?;
         let handle = runtime.handle().clone();

@@ -156,7 +156,7 @@ impl<'a> Record<'a> {
         self.tally.get_or_insert_with(|| Tally::new(caller, usage, *at)).add_one();
         let some = |text: &'_ str| !text.is_empty();
         let grants = approved.grants.granted();
-        self.event(&Event {
+        self.event(Event {
             keyset: Some(keyset),
             key_id: Some(key_id),
             profile: Some(approved.profile.as_str()).filter(|text| some(text)),
@@ -173,7 +173,7 @@ impl<'a> Record<'a> {
     /// What was shown is good.
     pub fn verified(&mut self) {
         if self.is_kept() {
-            self.of_shown(&Event::new(clock::now(), self.action, Outcome::Success));
+            self.of_shown(Event::new(clock::now(), self.action, Outcome::Success));
         }
     }
 
@@ -194,7 +194,7 @@ impl<'a> Record<'a> {
         if !self.is_kept() {
             return;
         }
-        self.of_shown(&Event {
+        self.of_shown(Event {
             reason: Some(kind),
             rule,
             message: Some(detail),
@@ -220,7 +220,7 @@ impl<'a> Record<'a> {
     pub fn suspicious(&mut self, suspicion: Suspicion) {
         self.recorder.suspicions.notice(suspicion, self.caller, self.by);
         if self.is_kept() {
-            self.of_shown(&Event {
+            self.of_shown(Event {
                 kind: Kind::Alert,
                 reason: Some(suspicion.as_str()),
                 ..Event::new(clock::now(), Action::Suspicious, Outcome::Failure)
@@ -229,24 +229,24 @@ impl<'a> Record<'a> {
     }
 
     /// An event about the token that was shown, if one was.
-    fn of_shown(&mut self, event: &Event<'_>) {
+    fn of_shown(&mut self, event: Event<'_>) {
         let shown = self.shown.take();
-        self.event(&Event {
+        self.event(Event {
             token: shown.as_ref().map(|shown| shown.token),
             key_id: shown.as_ref().and_then(|shown| shown.key_id.as_deref()),
-            ..event.clone()
+            ..event
         });
         self.shown = shown;
     }
 
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: Event<'_>) {
         let user = self.user.as_ref();
         let event = Event {
             caller: Some(self.caller).filter(|caller| !caller.is_empty()),
             request_id: self.request_id,
             issuer: user.and_then(|user| user.issuer.as_deref()),
             subject: user.and_then(|user| user.subject.as_deref()),
-            ..event.clone()
+            ..event
         };
         event.by(self.by).write(&mut self.lines);
         self.lines.push(b'\n');
@@ -258,9 +258,9 @@ impl<'a> Record<'a> {
         let (lines, events) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.events));
         let trail = self.recorder.trail.as_ref().filter(|_| events > 0)?;
         if let Some(tally) = self.tally.take() {
-            return Some(trail.hand_over(lines, events, tally));
+            return Some(trail.hand_over(&lines, events, tally));
         }
-        trail.send(lines, events, None);
+        trail.push(&lines, events, None);
         None
     }
 }

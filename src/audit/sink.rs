@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use livekit_keyd_core::audit::{Chain, Hash, Torn};
 use rustix::fs::{FlockOperation, flock};
@@ -30,10 +31,23 @@ pub(super) struct Opened {
 /// A file that only grows.
 pub(super) struct FileSink {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     /// How long it is; `None` for what is no regular file.
     length: Option<u64>,
     needs_break: bool,
+}
+
+/// What makes lines last a power cut, while others write more of them.
+pub(super) struct Synced(Option<Arc<File>>);
+
+impl Synced {
+    /// Makes all last that was written until now.
+    ///
+    /// # Errors
+    /// As the operating system has it.
+    pub(super) fn now(&self) -> io::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |file| file.sync_data())
+    }
 }
 
 impl FileSink {
@@ -55,7 +69,8 @@ impl FileSink {
         options.read(special.is_none_or(|kind| kind.is_fifo()));
         let file = options.open(path).map_err(failed)?;
         if special.is_some() {
-            let sink = FileSink { path: path.to_owned(), file, length: None, needs_break: false };
+            let sink =
+                FileSink { path: path.to_owned(), file: Arc::new(file), length: None, needs_break: false };
             return Ok(Opened { sink: Sink::File(sink), chain: Chain::default(), torn: None });
         }
         // A file system without locks has nobody else's either.
@@ -70,14 +85,15 @@ impl FileSink {
         let noted = read_head(path);
         // A head beyond the file's end: lines were cut, and the chain shows it.
         let chain = end.chain.into_iter().chain(noted).max_by_key(|chain| chain.seq).unwrap_or_default();
-        let sink = FileSink { path: path.to_owned(), file, length, needs_break: end.needs_break };
+        let sink =
+            FileSink { path: path.to_owned(), file: Arc::new(file), length, needs_break: end.needs_break };
         Ok(Opened { sink: Sink::File(sink), chain, torn: end.torn })
     }
 
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let written = match self.needs_break {
-            true => self.file.write_all(&[b"\n", lines].concat()),
-            false => self.file.write_all(lines),
+            true => (&*self.file).write_all(&[b"\n", lines].concat()),
+            false => (&*self.file).write_all(lines),
         };
         if let Some(length) = &mut self.length {
             match &written {
@@ -106,14 +122,11 @@ impl Sink {
         }
     }
 
-    /// Makes what was written last a power cut.
-    ///
-    /// # Errors
-    /// As the operating system has it.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    /// What must be told to make what was written last a power cut.
+    pub(super) fn synced(&self) -> Synced {
         match self {
-            Sink::File(FileSink { file, length: Some(_), .. }) => file.sync_data(),
-            Sink::File(_) | Sink::Stdout => Ok(()),
+            Sink::File(FileSink { file, length: Some(_), .. }) => Synced(Some(Arc::clone(file))),
+            Sink::File(_) | Sink::Stdout => Synced(None),
         }
     }
 

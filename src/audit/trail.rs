@@ -1,19 +1,22 @@
 //! The trail as the rest of the process sees it: events go in, and whether they are written comes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use livekit_keyd_core::audit::{Chain, Event};
+use livekit_keyd_core::audit::Event;
 use prometheus::Registry;
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
 
-use super::metrics::AuditMetrics;
+use super::queue::{Place, Queue};
+use super::standing::{Standing, TrailStatus};
 use super::tally::Tally;
-use super::writer::{Batch, Job, Settings, Writer};
-use crate::conditions::{Conditions, Finding};
+use super::thread::{Order, Thread};
+use super::writer::{Settings, Writer};
+use crate::conditions::Conditions;
 
 /// How long a stop waits for the last events.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -27,38 +30,24 @@ pub enum OnFailure {
     Drop,
 }
 
-/// Where the trail is.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub struct TrailStatus {
-    /// The number of the last line.
-    pub seq: u64,
-    /// Its hash: `livekit-keyd audit verify --head` takes it.
-    pub head: String,
-    /// Why events cannot be written now, if they cannot.
-    pub failing: Option<String>,
-}
-
-/// What the writing thread and those who wait for it share.
-pub(super) struct Shared {
-    metrics: AuditMetrics,
-    conditions: Arc<Conditions>,
-    head: Mutex<Chain>,
-    trouble: Mutex<Option<String>>,
-    well: AtomicBool,
-    /// Somebody waited for the writer longer than the limit, and it has not come back since.
-    stuck: AtomicBool,
-}
-
-/// The way to the writing thread.
+/// The way into the trail.
 pub struct Trail {
-    queue: SyncSender<Job>,
-    shared: Arc<Shared>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) writer: Arc<Mutex<Writer>>,
+    orders: Sender<Order>,
+    pub(super) standing: Arc<Standing>,
     on_failure: OnFailure,
-    timeout: Duration,
+    pub(super) timeout: Duration,
+    /// The threads that write what they hand over themselves.
+    pub(super) writing: OnceLock<Handle>,
+    pub(super) came: Notify,
+    /// Somebody looks whether anybody waits for too long.
+    pub(super) watched: AtomicBool,
+    pub(super) watch: Notify,
 }
 
 impl Trail {
-    /// Opens the sink and starts to write; `queue` events may wait, and a request waits for `timeout`.
+    /// Opens the sink and starts to write; `queue` handovers may wait, and a request waits for `timeout`.
     ///
     /// # Errors
     /// A sentence.
@@ -70,27 +59,36 @@ impl Trail {
         registry: &Registry,
         conditions: Arc<Conditions>,
     ) -> Result<Arc<Trail>, String> {
-        let shared = Arc::new(Shared {
-            metrics: AuditMetrics::register(registry).map_err(|error| error.to_string())?,
-            conditions,
-            head: Mutex::default(),
-            trouble: Mutex::default(),
-            well: AtomicBool::new(true),
-            stuck: AtomicBool::new(false),
-        });
-        let writer = Writer::open(settings, Arc::clone(&shared))?;
-        let (sender, receiver) = sync_channel(queue);
+        let standing = Standing::register(registry, conditions).map_err(|error| error.to_string())?;
+        let standing = Arc::new(standing);
+        let writer = Arc::new(Mutex::new(Writer::open(settings, Arc::clone(&standing))?));
+        let queue = Arc::new(Queue::new(queue));
+        let (orders, given) = channel();
+        let behind = Thread { writer: Arc::clone(&writer), queue: Arc::clone(&queue) };
         let thread = thread::Builder::new().name("audit".to_owned());
-        thread.spawn(move || writer.run(&receiver)).map_err(|error| error.to_string())?;
-        Ok(Arc::new(Trail { queue: sender, shared, on_failure, timeout }))
+        thread.spawn(move || behind.run(&given)).map_err(|error| error.to_string())?;
+        let trail = Arc::new(Trail {
+            queue,
+            writer,
+            orders,
+            standing,
+            on_failure,
+            timeout,
+            writing: OnceLock::new(),
+            came: Notify::new(),
+            watched: AtomicBool::new(false),
+            watch: Notify::new(),
+        });
+        tokio::spawn(Arc::clone(&trail).let_nobody_wait_for_long());
+        Ok(trail)
     }
 
     /// Hands over events with tokens, each a JSON object that ends with a line break. The receipt says whether they
     /// were written.
-    pub(super) fn hand_over(self: &Arc<Self>, events: Vec<u8>, count: u64, tally: Tally) -> Receipt {
-        let (done, written) = oneshot::channel();
-        let queued = self.send(events, count, Some(done));
-        Receipt { trail: Arc::clone(self), written: queued.then_some(written), tally }
+    pub(super) fn hand_over(self: &Arc<Self>, events: &[u8], count: u64, tally: Tally) -> Receipt {
+        let (waiter, written) = oneshot::channel();
+        self.push(events, count, Some(waiter));
+        Receipt { trail: Arc::clone(self), written, tally }
     }
 
     /// Hands over an event for which nobody waits.
@@ -98,41 +96,47 @@ impl Trail {
         let mut line = Vec::with_capacity(512);
         event.write(&mut line);
         line.push(b'\n');
-        self.send(line, 1, None);
+        self.push(&line, 1, None);
     }
 
-    /// Hands over what nobody waits for.
-    pub(super) fn send(&self, events: Vec<u8>, count: u64, done: Option<oneshot::Sender<bool>>) -> bool {
-        match self.queue.try_send(Job::Write(Batch { events, count, done })) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.shared.metrics.overflowed.inc_by(count);
-                self.shared.trouble("the audit trail's queue is full: its sink does not keep up");
-                false
+    /// Hands over events, for which somebody may wait.
+    pub(super) fn push(&self, events: &[u8], count: u64, waiter: Option<oneshot::Sender<bool>>) {
+        match (self.queue.push(events, count, waiter), self.writing.get()) {
+            (Place::First, Some(_)) => self.came.notify_one(),
+            (Place::First, None) => self.order(Order::Look),
+            (Place::Behind, _) => {}
+            (Place::Nowhere, _) => {
+                self.standing.metrics.overflowed.inc_by(count);
+                self.standing.trouble("the audit trail's queue is full: its sink does not keep up");
             }
         }
+        if !self.watched.load(Ordering::Relaxed) && !self.watched.swap(true, Ordering::AcqRel) {
+            self.watch.notify_one();
+        }
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        // The thread ends when it is told to, and then nothing is left to do.
+        let _ = self.orders.send(order);
     }
 
     /// The file was moved away: the next event begins a new one.
     pub fn reopen(&self) {
-        // A full queue is written to the file that it was meant for, and the next hang-up comes.
-        let _ = self.queue.try_send(Job::Reopen);
+        self.order(Order::Reopen);
     }
 
     /// Waits until everything that was handed over is written, though not for ever.
     pub async fn end(&self) {
         let (done, ended) = oneshot::channel();
-        let sent = self.queue.try_send(Job::End { done }).is_ok();
-        if !sent || tokio::time::timeout(FAREWELL, ended).await.is_err() {
+        self.order(Order::End(done));
+        if tokio::time::timeout(FAREWELL, ended).await.is_err() {
             tracing::error!("the audit trail's sink does not take the last events: they are lost");
         }
     }
 
     /// Where it is.
     pub fn status(&self) -> TrailStatus {
-        let head = *self.shared.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let failing = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        TrailStatus { seq: head.seq, head: head.hash.to_string(), failing }
+        self.standing.status()
     }
 }
 
@@ -140,7 +144,7 @@ impl Trail {
 #[must_use = "an answer waits for it"]
 pub struct Receipt {
     trail: Arc<Trail>,
-    written: Option<oneshot::Receiver<bool>>,
+    written: oneshot::Receiver<bool>,
     tally: Tally,
 }
 
@@ -148,76 +152,12 @@ impl Receipt {
     /// Whether the answer may be given: the events are written, or need not be. Counts its tokens accordingly.
     pub async fn lets_pass(self) -> bool {
         let Receipt { trail, written, tally } = self;
-        let is_written = match written {
-            Some(written) => trail.wait(written).await,
-            None => false,
-        };
-        let lets_pass = is_written || trail.on_failure == OnFailure::Drop;
+        let lets_pass = written.await == Ok(true) || trail.on_failure == OnFailure::Drop;
         if lets_pass {
             tally.given_out()
         } else {
             tally.withheld()
         }
         lets_pass
-    }
-}
-
-impl Trail {
-    async fn wait(&self, mut written: oneshot::Receiver<bool>) -> bool {
-        // While the writer hangs nobody else waits for it.
-        if self.shared.stuck.load(Ordering::Relaxed) {
-            return written.try_recv() == Ok(true);
-        }
-        match tokio::time::timeout(self.timeout, written).await {
-            Ok(written) => written == Ok(true),
-            Err(_) => {
-                self.shared.metrics.late.inc();
-                self.shared.stuck.store(true, Ordering::Relaxed);
-                self.shared.trouble("the audit trail's sink hangs: nothing was written for longer than the timeout of [audit]");
-                false
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// The writer is back from its sink.
-    pub(super) fn committed(&self, result: Result<(), String>, count: u64, chain: Chain) {
-        self.stuck.store(false, Ordering::Relaxed);
-        self.well.store(result.is_ok(), Ordering::Relaxed);
-        match result {
-            Ok(()) => {
-                self.metrics.written.inc_by(count);
-                *self.head.lock().unwrap_or_else(PoisonError::into_inner) = chain;
-                let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                if trouble.take().is_some() {
-                    self.conditions.replace("audit", Vec::new());
-                }
-            }
-            Err(sentence) => {
-                self.metrics.failed.inc_by(count);
-                self.trouble(&sentence);
-            }
-        }
-    }
-
-    pub(super) fn is_well(&self) -> bool {
-        self.well.load(Ordering::Relaxed)
-    }
-
-    fn trouble(&self, sentence: &str) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if trouble.as_deref() == Some(sentence) {
-            return;
-        }
-        *trouble = Some(sentence.to_owned());
-        let finding = Finding {
-            keyset: None,
-            kind: "AuditFailing",
-            degraded: true,
-            reason: "sink".to_owned(),
-            message: sentence.to_owned(),
-        };
-        self.conditions.replace("audit", vec![finding]);
     }
 }

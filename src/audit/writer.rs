@@ -1,23 +1,21 @@
-//! The one thread that writes: as many events as have come, in one write and at most one fsync.
+//! Who writes: as many events as have come, sealed into lines, in one write and at most one fsync.
 
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use livekit_keyd_core::audit::{Action, Chain, Event, Outcome, Torn};
-use tokio::sync::oneshot;
 
-use super::sink::{FileSink, Opened, Sink};
-use super::trail::Shared;
+use super::queue::{Group, Queue};
+use super::sink::{FileSink, Opened, Sink, Synced};
+use super::standing::Standing;
 use crate::clock;
 
-/// As many bytes of events as one write takes.
-const LARGEST_GROUP: usize = 1 << 20;
-/// How often the head is logged and noted, if it has moved.
-const HEAD_EVERY: Duration = Duration::from_secs(60);
 /// What a power cut may cost with [`Fsync::Interval`].
 const FSYNC_EVERY: Duration = Duration::from_secs(1);
+/// Buffers that a flood made larger are not kept, in bytes.
+const LARGEST_KEPT: usize = 1 << 20;
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,38 +51,17 @@ pub struct Settings {
     pub fsync: Fsync,
 }
 
-/// Events that are written together or not at all.
-pub(super) struct Batch {
-    /// Each a JSON object that ends with a line break.
-    pub(super) events: Vec<u8>,
-    /// How many.
-    pub(super) count: u64,
-    /// Whom to tell whether they were written.
-    pub(super) done: Option<oneshot::Sender<bool>>,
-}
-
-/// What comes through the queue.
-pub(super) enum Job {
-    /// To write events.
-    Write(Batch),
-    /// The file was moved away: begin a new one.
-    Reopen,
-    /// Nothing more will come.
-    End { done: oneshot::Sender<()> },
-}
-
 pub(super) struct Writer {
     settings: Settings,
-    shared: Arc<Shared>,
+    standing: Arc<Standing>,
     sink: Option<Sink>,
     chain: Chain,
     /// An event that must come before all others.
     preface: Option<Vec<u8>>,
+    group: Group,
     lines: Vec<u8>,
-    noted: u64,
-    head_due: Instant,
-    unsynced: bool,
-    sync_due: Instant,
+    /// When what was written is to be made last, if that is owed.
+    sync_due: Option<Instant>,
 }
 
 impl Writer {
@@ -92,106 +69,62 @@ impl Writer {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn open(settings: Settings, shared: Arc<Shared>) -> Result<Writer, String> {
-        let now = Instant::now();
+    pub(super) fn open(settings: Settings, standing: Arc<Standing>) -> Result<Writer, String> {
         let mut writer = Writer {
             settings,
-            shared,
+            standing,
             sink: None,
             chain: Chain::default(),
             preface: None,
+            group: Group::default(),
             lines: Vec::new(),
-            noted: 0,
-            head_due: now + HEAD_EVERY,
-            unsynced: false,
-            sync_due: now,
+            sync_due: None,
         };
         writer.reopen(true)?;
         Ok(writer)
     }
 
-    pub(super) fn run(mut self, queue: &Receiver<Job>) {
-        // The first line says that the trail goes on here.
-        self.write(Vec::new());
-        let mut next = None;
-        loop {
-            let job = match next.take() {
-                Some(job) => Ok(job),
-                None => queue.recv_timeout(self.until_due()),
-            };
-            match job {
-                Ok(Job::Write(first)) => {
-                    let mut bytes = first.events.len();
-                    let mut group = vec![first];
-                    while bytes < LARGEST_GROUP {
-                        match queue.try_recv() {
-                            Ok(Job::Write(batch)) => {
-                                bytes += batch.events.len();
-                                group.push(batch);
-                            }
-                            Ok(other) => {
-                                next = Some(other);
-                                break;
-                            }
-                            Err(_) => break,
-                        }
-                    }
-                    self.write(group);
-                }
-                Ok(Job::Reopen) => {
-                    self.note_head();
-                    self.sink = None;
-                    self.write(Vec::new());
-                }
-                Ok(Job::End { done }) => {
-                    self.sync();
-                    self.note_head();
-                    // Whoever asked may have given up.
-                    let _ = done.send(());
-                    return;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            self.keep_up();
+    /// Whether a write ends at once, as into a file that is open it does: there is nothing to open, to rotate or to
+    /// wait for.
+    pub(super) fn is_quick(&self) -> bool {
+        let is_file = self.sink.as_ref().is_some_and(|sink| sink.length().is_some());
+        is_file && self.settings.fsync != Fsync::Always && !self.is_full()
+    }
+
+    /// Writes what waits, all or none, and tells who waits for it.
+    pub(super) fn write_waiting(&mut self, queue: &Queue) {
+        let mut group = std::mem::take(&mut self.group);
+        if queue.take(&mut group) {
+            queue.done(self.write(&group));
+        }
+        if group.events.capacity() <= LARGEST_KEPT {
+            self.group = group;
         }
     }
 
-    fn until_due(&self) -> Duration {
-        let due = if self.unsynced { self.sync_due.min(self.head_due) } else { self.head_due };
-        due.saturating_duration_since(Instant::now())
+    /// Writes the first line, which says that the trail goes on here.
+    pub(super) fn begin(&mut self) {
+        self.write(&Group::default());
     }
 
-    fn keep_up(&mut self) {
-        let now = Instant::now();
-        if self.unsynced && now >= self.sync_due {
-            self.sync();
-        }
-        if now >= self.head_due {
-            self.head_due = now + HEAD_EVERY;
-            if self.noted != self.chain.seq {
-                tracing::info!(seq = self.chain.seq, hash = %self.chain.hash, "the head of the audit trail");
-                self.note_head();
-            }
-        }
+    /// The file was moved away: a new one is begun.
+    pub(super) fn begin_anew(&mut self) {
+        self.note_head();
+        self.sink = None;
+        self.begin();
     }
 
-    /// Writes all or none, and tells who waits.
-    fn write(&mut self, group: Vec<Batch>) {
-        let result = self.commit(&group);
-        let count = group.iter().map(|batch| batch.count).sum();
-        self.shared.committed(result, count, self.chain);
-        let ok = self.shared.is_well();
-        for done in group.into_iter().filter_map(|batch| batch.done) {
-            // Whoever asked may have given up waiting.
-            let _ = done.send(ok);
+    fn write(&mut self, group: &Group) -> bool {
+        let result = self.commit(&group.events);
+        let is_written = result.is_ok();
+        self.standing.committed(result, group.count, self.chain);
+        if self.lines.capacity() > LARGEST_KEPT {
+            self.lines = Vec::new();
         }
-        if ok {
-            self.rotate_if_full();
-        }
+        is_written
     }
 
-    fn commit(&mut self, group: &[Batch]) -> Result<(), String> {
+    fn commit(&mut self, events: &[u8]) -> Result<(), String> {
         if self.sink.is_none() {
             self.reopen(false)?;
         }
@@ -200,14 +133,17 @@ impl Writer {
         if let Some(event) = &self.preface {
             chain.seal(event, &mut self.lines);
         }
-        for event in group.iter().flat_map(|batch| batch.events.split(|byte| *byte == b'\n')) {
-            if !event.is_empty() {
-                chain.seal(event, &mut self.lines);
-            }
+        let mut rest = events;
+        while !rest.is_empty() {
+            let event = rest;
+            // Nothing can fail in a slice, and each event ends with its line break.
+            let Ok(length) = rest.skip_until(b'\n') else { break };
+            chain.seal(event[..length].trim_ascii_end(), &mut self.lines);
         }
         let Some(sink) = &mut self.sink else { return Err("the audit trail is not open".to_owned()) };
         let always = self.settings.fsync == Fsync::Always;
-        let written = sink.write(&self.lines).and_then(|()| if always { sink.sync() } else { Ok(()) });
+        let written =
+            sink.write(&self.lines).and_then(|()| if always { sink.synced().now() } else { Ok(()) });
         if let Err(error) = written {
             // What is in the file now is found out when it is opened again.
             self.sink = None;
@@ -216,8 +152,8 @@ impl Writer {
             ));
         }
         (self.chain, self.preface) = (chain, None);
-        if self.settings.fsync == Fsync::Interval && !self.unsynced {
-            (self.unsynced, self.sync_due) = (true, Instant::now() + FSYNC_EVERY);
+        if self.settings.fsync == Fsync::Interval {
+            self.sync_due.get_or_insert_with(|| Instant::now() + FSYNC_EVERY);
         }
         Ok(())
     }
@@ -238,33 +174,47 @@ impl Writer {
         Ok(())
     }
 
-    fn rotate_if_full(&mut self) {
-        let Target::File { max_size: Some(max), .. } = &self.settings.target else { return };
-        let Some(sink) = self.sink.as_ref().filter(|sink| sink.length().is_some_and(|length| length >= *max))
-        else {
-            return;
-        };
+    /// Whether the file is as long as it may get.
+    pub(super) fn is_full(&self) -> bool {
+        let Target::File { max_size: Some(max), .. } = &self.settings.target else { return false };
+        self.sink.as_ref().and_then(Sink::length).is_some_and(|length| length >= *max)
+    }
+
+    /// Puts a full file away; the next line begins a new one.
+    pub(super) fn rotate_if_full(&mut self) {
+        let Some(sink) = self.sink.as_ref().filter(|_| self.is_full()) else { return };
         sink.note_head(self.chain);
-        match sink.sync().and_then(|()| sink.put_away(self.chain.seq)) {
+        match sink.synced().now().and_then(|()| sink.put_away(self.chain.seq)) {
             Ok(()) => self.sink = None,
             Err(error) => tracing::warn!("the audit trail cannot be rotated and grows on: {error}"),
         }
     }
 
-    fn sync(&mut self) {
-        self.unsynced = false;
-        if let Some(Err(error)) = self.sink.as_ref().map(Sink::sync) {
-            self.sink = None;
-            self.shared.committed(
-                Err(format!("the audit trail cannot be synced to its disk: {error}")),
-                0,
-                self.chain,
-            );
-        }
+    /// When [`Writer::take_sync`] is due.
+    pub(super) fn sync_due(&self) -> Option<Instant> {
+        self.sync_due
     }
 
-    fn note_head(&mut self) {
-        self.noted = self.chain.seq;
+    /// What is to be made last, after which it counts as done: the caller does it, and others write meanwhile.
+    pub(super) fn take_sync(&mut self) -> Option<Synced> {
+        self.sync_due.take()?;
+        self.sink.as_ref().map(Sink::synced)
+    }
+
+    /// That failed.
+    pub(super) fn sync_failed(&mut self, error: &std::io::Error) {
+        self.sink = None;
+        let sentence = format!("the audit trail cannot be synced to its disk: {error}");
+        self.standing.committed(Err(sentence), 0, self.chain);
+    }
+
+    /// The last line.
+    pub(super) fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// Notes the head beside the file.
+    pub(super) fn note_head(&self) {
         if let Some(sink) = &self.sink {
             sink.note_head(self.chain);
         }

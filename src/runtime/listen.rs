@@ -76,6 +76,9 @@ impl Listeners {
         let mut kept = Vec::new();
         if let Some((listener, bound)) = self.sign {
             let (handler, server) = server(sign, self.sign_limits, "sign", connections);
+            if let (Some(trail), Some(workers)) = (&handler.recorder.trail, &self.workers) {
+                trail.write_on(workers.handle());
+            }
             let server = Server { workers: self.workers, ..server };
             let stop = stop.clone();
             let know =

@@ -7,6 +7,7 @@ use livekit_keyd_core::audit::Hash;
 use rustix::process::{Pid, Resource, Rlimit};
 use serde_json::{Value, json};
 
+use super::file_system::FileSystem;
 use super::harness::{FILE, config, daemon, start};
 use super::support::daemon::Daemon;
 use super::support::eventually::{PATIENCE, eventually};
@@ -62,6 +63,49 @@ fn a_sink_that_hangs_never_holds_a_request_beyond_its_limit() {
             let none = format!("audit_events_total{{result=\"{result}\"}} 0");
             assert!(!metrics.contains(&none), "{on_failure}: {result}");
         }
+    }
+}
+
+#[test]
+fn a_disk_that_hangs_within_a_write_never_holds_a_request_beyond_its_limit() {
+    for (on_failure, status) in [("refuse", 503), ("drop", 201)] {
+        let disk = FileSystem::mount();
+        let path = disk.path().join("audit.jsonl");
+        let mut daemon = daemon(&format!(
+            "sink = \"file\"\npath = \"{}\"\non_failure = \"{on_failure}\"\ntimeout = \"400ms\"",
+            path.display()
+        ));
+        assert_eq!(deployment::mint(&daemon).0, 201, "the premise");
+        let hanging = disk.hang();
+        let in_time = |request: &(dyn Fn() -> u16 + Sync)| {
+            let began = Instant::now();
+            let answered = request();
+            assert!(began.elapsed() < Duration::from_secs(3), "{on_failure}: a request was held");
+            answered
+        };
+        let mint = || deployment::mint(&daemon).0;
+        // The first is the one whose thread hangs, and nothing else is under way that could wake another.
+        assert_eq!(in_time(&mint), status, "{on_failure}");
+        assert_eq!(in_time(&|| daemon.sign().get("/healthz").0), 200);
+        for _ in 0..3 {
+            std::thread::scope(|scope| {
+                let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| in_time(&mint))).collect();
+                for client in clients {
+                    assert_eq!(client.join().expect("a client"), status, "{on_failure}");
+                }
+            });
+        }
+        assert!(says_so(&daemon), "{on_failure}: it is a condition");
+        assert!(
+            !daemon.telemetry("/metrics").contains("audit_events_total{result=\"late\"} 0"),
+            "{on_failure}"
+        );
+
+        drop(hanging);
+        eventually(PATIENCE, "the disk is back", || mint() == 201 && !says_so(&daemon));
+        daemon.terminate();
+        let (whole, said) = trail::verify(&[], &[&path]);
+        assert!(whole, "{on_failure}: {said}");
     }
 }
 

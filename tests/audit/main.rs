@@ -7,6 +7,7 @@ mod support;
 
 mod disk;
 mod events;
+mod file_system;
 mod files;
 mod harness;
 mod suspicious;

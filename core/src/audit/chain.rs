@@ -1,6 +1,7 @@
 //! Lines and their links.
 
 use std::fmt;
+use std::io::Write;
 
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -98,7 +99,8 @@ impl Chain {
     pub fn seal(&mut self, event: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(SEQ);
-        out.extend_from_slice((self.seq + 1).to_string().as_bytes());
+        // A vector takes whatever is written to it.
+        let _ = write!(out, "{}", self.seq + 1);
         out.extend_from_slice(PREVIOUS);
         out.extend_from_slice(&self.hash.write());
         out.extend_from_slice(b"\",");

@@ -10,4 +10,5 @@ mod events;
 mod file_system;
 mod files;
 mod harness;
+mod sinks;
 mod suspicious;

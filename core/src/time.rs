@@ -72,9 +72,8 @@ impl Sub<Duration> for Time {
     }
 }
 
-/// As RFC 3339 has it, without a fraction where there is none. Each token's answer has two, so no allocation here.
 impl Time {
-    /// Its text, in the room for it.
+    /// As RFC 3339 has it, without a fraction where there is none. Each token's answer has two, so no allocation here.
     fn text<'a>(&self, room: &'a mut [u8; 24]) -> &'a str {
         let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
         let (year, month, day) = date(seconds / 86_400);

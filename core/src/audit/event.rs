@@ -67,102 +67,57 @@ pub struct Subject {
 }
 
 /// One event. What is left out is not written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Event<'a> {
     /// When.
-    #[serde(rename = "@timestamp")]
     pub at: Time,
     /// A record, or an alert.
-    #[serde(rename = "event.kind")]
     pub kind: Kind,
     /// What.
-    #[serde(rename = "event.action")]
     pub action: Action,
     /// How it ended.
-    #[serde(rename = "event.outcome")]
     pub outcome: Outcome,
     /// A stable word: a denial's type, a command's status, a suspicion's kind.
-    #[serde(rename = "event.reason", skip_serializing_if = "Option::is_none", serialize_with = "bounded")]
     pub reason: Option<&'a str>,
     /// In words.
-    #[serde(rename = "message", skip_serializing_if = "Option::is_none", serialize_with = "bounded")]
     pub message: Option<&'a str>,
     /// The `[[caller]]` that matched.
-    #[serde(rename = "user.name", skip_serializing_if = "Option::is_none")]
     pub caller: Option<&'a str>,
     /// Its user.
-    #[serde(rename = "user.id", skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub uid: Option<u32>,
     /// Its primary group.
-    #[serde(rename = "user.group.id", skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub gid: Option<u32>,
     /// Its process.
-    #[serde(rename = "process.pid", skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
     /// The rule of policy, or of the planner, that decided.
-    #[serde(rename = "rule.name", skip_serializing_if = "Option::is_none", serialize_with = "bounded")]
     pub rule: Option<&'a str>,
     /// As the caller named its request.
-    #[serde(rename = "http.request.id", skip_serializing_if = "Option::is_none", serialize_with = "bounded")]
     pub request_id: Option<&'a str>,
     /// The keyset.
-    #[serde(rename = "livekit_keyd.keyset", skip_serializing_if = "Option::is_none")]
     pub keyset: Option<&'a str>,
     /// The key.
-    #[serde(
-        rename = "livekit_keyd.key.id",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "bounded"
-    )]
     pub key_id: Option<&'a str>,
     /// The document's number after the change.
-    #[serde(rename = "livekit_keyd.document.seq", skip_serializing_if = "Option::is_none")]
     pub document_seq: Option<u64>,
     /// The profile.
-    #[serde(
-        rename = "livekit_keyd.profile",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "bounded"
-    )]
     pub profile: Option<&'a str>,
     /// The issuer that vouches for the user.
-    #[serde(rename = "livekit_keyd.issuer", skip_serializing_if = "Option::is_none")]
     pub issuer: Option<&'a str>,
     /// The user as that issuer knows it.
-    #[serde(
-        rename = "livekit_keyd.subject",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "bounded"
-    )]
     pub subject: Option<&'a str>,
     /// The room.
-    #[serde(
-        rename = "livekit_keyd.room",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "bounded"
-    )]
     pub room: Option<&'a str>,
     /// The participant's identity.
-    #[serde(
-        rename = "livekit_keyd.identity",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "bounded"
-    )]
     pub identity: Option<&'a str>,
     /// The rights beyond LiveKit's defaults.
-    #[serde(rename = "livekit_keyd.grants", skip_serializing_if = "<[String]>::is_empty")]
     pub grants: &'a [String],
     /// Of the token that was signed or shown, in place of the token.
-    #[serde(rename = "livekit_keyd.token.sha256", skip_serializing_if = "Option::is_none")]
     pub token: Option<Hash>,
     /// When the token expires.
-    #[serde(rename = "livekit_keyd.token.expires_at", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
     /// How many bytes behind the last whole line were torn off by a crash.
-    #[serde(rename = "livekit_keyd.audit.torn.bytes", skip_serializing_if = "Option::is_none")]
     pub torn_bytes: Option<u64>,
     /// Of these bytes.
-    #[serde(rename = "livekit_keyd.audit.torn.sha256", skip_serializing_if = "Option::is_none")]
     pub torn_hash: Option<Hash>,
 }
 
@@ -207,20 +162,68 @@ impl<'a> Event<'a> {
 
     /// Writes it as JSON without a line break behind what is in `out`. JSON escapes every line break within.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let before = out.len();
-        if serde_json::to_writer(&mut *out, self).is_err() {
-            // Only a writer or a map with other keys than text fails, and there is neither.
-            out.truncate(before);
+        let mut members = Members { out, next: b'{' };
+        members.put("@timestamp", self.at);
+        members.put("event.kind", self.kind);
+        members.put("event.action", self.action);
+        members.put("event.outcome", self.outcome);
+        members.put_some("event.reason", bounded(self.reason));
+        members.put_some("message", bounded(self.message));
+        members.put_some("user.name", self.caller);
+        members.put_some("user.id", self.uid.map(Keyword));
+        members.put_some("user.group.id", self.gid.map(Keyword));
+        members.put_some("process.pid", self.pid);
+        members.put_some("rule.name", bounded(self.rule));
+        members.put_some("http.request.id", bounded(self.request_id));
+        members.put_some("livekit_keyd.keyset", self.keyset);
+        members.put_some("livekit_keyd.key.id", bounded(self.key_id));
+        members.put_some("livekit_keyd.document.seq", self.document_seq);
+        members.put_some("livekit_keyd.profile", bounded(self.profile));
+        members.put_some("livekit_keyd.issuer", self.issuer);
+        members.put_some("livekit_keyd.subject", bounded(self.subject));
+        members.put_some("livekit_keyd.room", bounded(self.room));
+        members.put_some("livekit_keyd.identity", bounded(self.identity));
+        members.put_some("livekit_keyd.grants", Some(self.grants).filter(|grants| !grants.is_empty()));
+        members.put_some("livekit_keyd.token.sha256", self.token);
+        members.put_some("livekit_keyd.token.expires_at", self.expires_at);
+        members.put_some("livekit_keyd.audit.torn.bytes", self.torn_bytes);
+        members.put_some("livekit_keyd.audit.torn.sha256", self.torn_hash);
+        members.out.push(b'}');
+    }
+}
+
+/// The members of an object. Their names need no escapes, and are not searched for any: half of an event is names.
+struct Members<'a> {
+    out: &'a mut Vec<u8>,
+    next: u8,
+}
+
+impl Members<'_> {
+    fn put(&mut self, name: &'static str, value: impl Serialize) {
+        self.out.push(std::mem::replace(&mut self.next, b','));
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        // Only a writer or a map with other keys than text fails, and there is neither.
+        let _ = serde_json::to_writer(&mut *self.out, &value);
+    }
+
+    fn put_some(&mut self, name: &'static str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            self.put(name, value);
         }
     }
 }
 
-fn bounded<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = text.unwrap_or_default();
-    serializer.serialize_str(&text[..text.floor_char_boundary(LONGEST_TEXT)])
+fn bounded(text: Option<&str>) -> Option<&str> {
+    text.map(|text| &text[..text.floor_char_boundary(LONGEST_TEXT)])
 }
 
 /// Ids are keywords in this schema.
-fn as_text<S: Serializer>(number: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&number.unwrap_or_default())
+struct Keyword(u32);
+
+impl Serialize for Keyword {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }

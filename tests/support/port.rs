@@ -4,6 +4,8 @@ use std::net::{TcpListener, UdpSocket};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::eventually::{PATIENCE, eventually};
+
 /// Below the range that the kernel hands to outgoing connections, so that a
 /// server which is stopped for a while finds its port again.
 const FIRST: u32 = 20_000;
@@ -22,4 +24,9 @@ pub(crate) fn free() -> u16 {
         }
     }
     panic!("no port between {FIRST} and {} is free on 127.0.0.1", FIRST + COUNT)
+}
+
+/// Waits until a server that was stopped can have its port again: for moments after its end somebody may still hold it.
+pub(crate) fn wait_until_free(port: u16) {
+    eventually(PATIENCE, "the port is free again", || TcpListener::bind(("127.0.0.1", port)).is_ok());
 }

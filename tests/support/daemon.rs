@@ -119,6 +119,7 @@ impl Daemon {
 
     /// Starts it, after it was new or ended, and waits until its sockets answer.
     pub(crate) fn start_again(&mut self) {
+        port::wait_until_free(&self.metrics);
         self.spawn();
         self.wait_until_it_answers();
     }

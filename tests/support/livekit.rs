@@ -98,7 +98,7 @@ impl LiveKit {
     /// Starts a stopped one again, at the same address.
     pub(crate) fn start_again(&mut self) {
         let log = self.server.log().clone();
-        port::wait_until_free(self.port);
+        port::wait_until_free(("127.0.0.1", self.port));
         self.server = Server::spawn_into("livekit-server", command(&self.folder), log);
         self.wait_for_answer();
     }

@@ -133,7 +133,7 @@ impl OpenBao {
 
     /// Starts a stopped one again, at the same address, unsealed.
     pub(crate) fn start_again(&mut self) {
-        port::wait_until_free(self.api.port);
+        port::wait_until_free(("127.0.0.1", self.api.port));
         self.server = Server::spawn_into("OpenBao", command(&self.folder), self.server.log().clone());
         self.wait_for_answer();
         self.unseal();

@@ -1,6 +1,6 @@
 //! Free loopback ports that stay free until a server takes them.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, ToSocketAddrs, UdpSocket};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,6 +27,6 @@ pub(crate) fn free() -> u16 {
 }
 
 /// Waits until a server that was stopped can have its port again: for moments after its end somebody may still hold it.
-pub(crate) fn wait_until_free(port: u16) {
-    eventually(PATIENCE, "the port is free again", || TcpListener::bind(("127.0.0.1", port)).is_ok());
+pub(crate) fn wait_until_free(address: impl ToSocketAddrs) {
+    eventually(PATIENCE, "the port is free again", || TcpListener::bind(&address).is_ok());
 }

@@ -119,7 +119,6 @@ impl Daemon {
 
     /// Starts it, after it was new or ended, and waits until its sockets answer.
     pub(crate) fn start_again(&mut self) {
-        port::wait_until_free(&self.metrics);
         self.spawn();
         self.wait_until_it_answers();
     }
@@ -132,8 +131,9 @@ impl Daemon {
         });
     }
 
-    /// Starts it and waits for nothing: for a start that fails.
+    /// Starts it, and does not wait for its answers.
     pub(crate) fn spawn(&mut self) {
+        port::wait_until_free(&self.metrics);
         let mut command = self.program();
         command.arg("run").arg("--config").arg(self.config());
         self.started_at = self.log.len();

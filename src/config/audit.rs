@@ -26,7 +26,7 @@ pub struct AuditConfig {
     pub settings: Settings,
     /// What becomes of a token whose event cannot be written.
     pub on_failure: OnFailure,
-    /// How many groups of events may wait.
+    /// How many handovers of events may wait.
     pub queue: usize,
     /// How long a request waits.
     pub timeout: Duration,

@@ -34,13 +34,12 @@ use livekit_keyd_core::rules::{Offline, Rotation, Rules};
 use livekit_keyd_core::time::Time;
 
 #[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
-pub(crate) use mutant::Mutation;
-#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
-pub(crate) use random::Random;
-#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
-pub(crate) use sim::Sim;
-#[allow(unused_imports, reason = "each test binary uses a part of the simulator")]
-pub(crate) use state::{State, Violation};
+pub(crate) use self::{
+    mutant::Mutation,
+    random::Random,
+    sim::Sim,
+    state::{State, Violation},
+};
 
 /// What a world is made of.
 #[derive(Clone, Debug)]

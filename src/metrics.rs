@@ -29,16 +29,18 @@ fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> promet
     Ok(gauge)
 }
 
+/// Each key's, by keyset and key.
+type Known = BTreeMap<(String, KeyId), Arc<KeyHandles>>;
+
 /// Usage of keys by this process.
 #[derive(Clone)]
 pub struct KeyMetrics {
     issued: IntCounterVec,
     last_used: IntGaugeVec,
-    known: Arc<Mutex<BTreeMap<(String, KeyId), KeyHandles>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 /// One key's counters.
-#[derive(Clone)]
 pub struct KeyHandles {
     /// Tokens that this process signed with it.
     pub issued: IntCounter,
@@ -79,17 +81,17 @@ impl KeyMetrics {
     }
 
     /// A key's counters, made at the first call.
-    pub fn handles(&self, keyset: &str, key: &KeyId) -> KeyHandles {
+    pub fn handles(&self, keyset: &str, key: &KeyId) -> Arc<KeyHandles> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (keyset.to_owned(), key.clone());
         let handles = known.entry(place).or_insert_with(|| {
             let labels = [keyset, key.as_str()];
-            KeyHandles {
+            Arc::new(KeyHandles {
                 issued: self.issued.with_label_values(&labels),
                 last_used: self.last_used.with_label_values(&labels),
-            }
+            })
         });
-        handles.clone()
+        Arc::clone(handles)
     }
 
     /// Drops the series of keys whose secret is gone.

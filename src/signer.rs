@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use aws_lc_rs::hmac;
+use jsonwebtoken::DecodingKey;
 use livekit_keyd_core::document::Document;
 use livekit_keyd_core::key::{Key, KeyId};
 use livekit_keyd_core::snapshot::{Snapshot, Unusable};
@@ -23,10 +24,10 @@ use crate::metrics::{KeyHandles, KeyMetrics};
 pub struct SigningKey {
     /// Its id: the `iss` of its tokens.
     pub id: KeyId,
-    /// For [`jsonwebtoken::crypto::sign`].
-    pub encoding: EncodingKey,
+    /// For HS256 (RFC 7518, section 3.2). To make it of the secret costs half of a signature.
+    pub hmac: hmac::Key,
     /// Its use by this process, counted for Prometheus.
-    pub usage: KeyHandles,
+    pub usage: Arc<KeyHandles>,
 }
 
 /// A key whose tokens can be recognised: every one whose secret the document has.
@@ -138,7 +139,7 @@ impl Signer {
         let signing = snapshot.candidates().iter().filter_map(|candidate| {
             Some(SigningKey {
                 id: candidate.id.clone(),
-                encoding: EncodingKey::from_secret(secret_of(&candidate.id)?.expose().as_bytes()),
+                hmac: hmac::Key::new(hmac::HMAC_SHA256, secret_of(&candidate.id)?.expose().as_bytes()),
                 usage: self.metrics.handles(&self.keyset, &candidate.id),
             })
         });

@@ -31,6 +31,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, "serve-baseline", socket] => baseline::serve(Path::new(socket)),
+        [_, "serve-hyper", socket] => baseline::serve_in_hyper(Path::new(socket)),
         [_, "serve-ping-pong", socket] => ping_pong::serve(Path::new(socket)),
         _ => measure(),
     }
@@ -39,6 +40,7 @@ fn main() {
 fn measure() {
     let folder = tempfile::tempdir().expect("a folder for sockets");
     let baseline = peers::Served::start("serve-baseline", folder.path());
+    let hyper = peers::Served::start("serve-hyper", folder.path());
     let ping_pong = peers::Served::start("serve-ping-pong", folder.path());
     let daemon = daemon::Daemon::start(folder.path(), "");
     let audited = folder.path().join("audited");
@@ -49,20 +51,21 @@ fn measure() {
     let mut report = Report::new(daemon.resident_kib(), daemon.keys(), size);
     for connections in CONNECTIONS {
         eprintln!("measuring {connections} connections, {RUNS} interleaved runs");
-        let mut rows = [const { Vec::new() }; 4];
+        let mut rows = [const { Vec::new() }; 5];
         for _ in 0..RUNS {
             let targets = [
                 Target::http(&daemon.sign_socket(), &request),
                 Target::http(&audited.sign_socket(), &request),
                 Target::http(baseline.socket(), &request),
+                Target::http(hyper.socket(), &request),
                 Target::ping_pong(ping_pong.socket(), request.len(), size),
             ];
             for (row, target) in rows.iter_mut().zip(targets) {
                 row.push(Load { connections, lasts: LASTS }.run(&target));
             }
         }
-        let [keyd, audited, axum, raw] = rows;
-        report.throughput(connections, &keyd, &audited, &axum, &raw);
+        let [keyd, audited, axum, hyper, raw] = rows;
+        report.throughput(connections, &keyd, &audited, &axum, &hyper, &raw);
     }
     report.memory_under_load(daemon.resident_kib());
     drop(audited);

@@ -58,6 +58,7 @@ impl Report {
         keyd: &[Outcome],
         audited: &[Outcome],
         axum: &[Outcome],
+        hyper: &[Outcome],
         raw: &[Outcome],
     ) {
         let rate = |of| ratio(of, axum, |outcome| outcome.rate);
@@ -78,7 +79,7 @@ impl Report {
             );
         }
         let sanity = if is_sane { "sane" } else { "**the baseline was slowed down**" };
-        let _ = write!(line, " {sane:.2} ({sanity}) |");
+        let _ = write!(line, " {:.2} | {sane:.2} ({sanity}) |", rate(hyper));
         println!("{line}");
         let _ = writeln!(self.throughput, "{line}");
     }
@@ -112,8 +113,8 @@ impl Report {
     pub(crate) fn write(&self, page: &Path) {
         let text = format!(
             "# Benchmarks\n\nWritten by `make bench`. Each row was measured side by side in one run; absolute figures lie on shared machines, ratios do not.\n\n{}\n\
-             ## Signing over a Unix socket\n\nMedians of {} interleaved runs. *axum* is a bare axum handler with serde and jsonwebtoken, without policy or metrics; *audited* is livekit-keyd with an audit trail in a file, of which each answer waits for its line; *ping-pong* sends as many bytes there and back and does nothing else.\n\n\
-             | connections | livekit-keyd/s | axum/s | ping-pong/s | livekit-keyd / axum | p99 / p99 of axum | audited / axum | p99 of audited / p99 of axum | axum / ping-pong |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n\
+             ## Signing over a Unix socket\n\nMedians of {} interleaved runs. *axum* is a bare axum handler with serde and jsonwebtoken, without policy or metrics, and *hyper* is the same handler without axum; *audited* is livekit-keyd with an audit trail in a file, of which each answer waits for its line; *ping-pong* sends as many bytes there and back and does nothing else.\n\n\
+             | connections | livekit-keyd/s | axum/s | ping-pong/s | livekit-keyd / axum | p99 / p99 of axum | audited / axum | p99 of audited / p99 of axum | hyper / axum | axum / ping-pong |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n\
              ## Everything else\n\n| what | figure | wanted | |\n| --- | --- | --- | --- |\n{}",
             self.machine,
             crate::RUNS,

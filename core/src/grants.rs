@@ -34,10 +34,10 @@ pub(crate) trait Group: Default + PartialEq {
     const NAME: &'static str;
 
     /// All its flags.
-    fn flags(&self) -> impl IntoIterator<Item = Flag>;
+    fn flags(&self) -> impl AsRef<[Flag]>;
 
     /// Their places, in the same order.
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>>;
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]>;
 
     /// Whether a token is the same without it: also where a flag is false of which unset and false mean the same.
     fn says_nothing(&self) -> bool;
@@ -131,7 +131,7 @@ impl Grants {
 }
 
 fn collect<G: Group>(group: &G, names: &mut Vec<String>) {
-    for flag in group.flags() {
+    for flag in group.flags().as_ref() {
         if flag.value == Some(true) && !flag.default {
             names.push([G::NAME, ".", flag.name].concat());
         }
@@ -193,7 +193,9 @@ impl GrantPattern {
     /// All names that can be listed.
     pub fn known() -> Vec<String> {
         fn names<G: Group>(known: &mut Vec<String>) {
-            known.extend(G::default().flags().into_iter().map(|flag| format!("{}.{}", G::NAME, flag.name)));
+            known.extend(
+                G::default().flags().as_ref().iter().map(|flag| format!("{}.{}", G::NAME, flag.name)),
+            );
         }
         let mut known = vec!["video.destinationRoom".to_owned(), "roomConfig".to_owned()];
         known.extend(crate::claims::Kind::ALL.iter().map(|kind| format!("kind.{}", kind.as_str())));

@@ -11,6 +11,7 @@ pub mod duration;
 pub mod grants;
 pub mod issuer;
 pub mod key;
+pub mod members;
 pub mod nearest;
 mod object;
 pub mod pause;

@@ -113,16 +113,11 @@ fn check_name(pointer: &str, name: Option<&str>) -> Result<(), Problem> {
 pub const LARGEST_BATCH: usize = 10_000;
 
 /// A request for many tokens, each as at `POST /v1/tokens`. One mistake does not spoil the rest.
+///
+/// It is read in two steps: where each token's request is, then one after the other. A list of all of them would be
+/// larger than the processor's caches.
 #[derive(Debug)]
-pub struct BatchRequest<'a>(Batch<'a>);
-
-#[derive(Debug)]
-enum Batch<'a> {
-    /// Every one is of the right form.
-    Whole(Vec<Object<TokenRequest>>),
-    /// At least one is not: each is looked at by itself.
-    Parts(Vec<&'a RawValue>),
-}
+pub struct BatchRequest<'a>(Vec<&'a RawValue>);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,42 +143,24 @@ impl<'a> BatchRequest<'a> {
     /// # Errors
     /// What is wrong with it as a whole, and where.
     pub fn parse(body: &'a [u8]) -> Result<BatchRequest<'a>, Problem> {
-        let batch = match serde_json::from_slice(body) {
-            Ok(Object(Tokens { tokens })) => Batch::Whole(tokens),
-            Err(_) => {
-                let parts = serde_json::from_slice::<Object<Tokens<&RawValue>>>(body);
-                let parts = parts.map_err(|_| mistake::find::<Tokens<serde::de::IgnoredAny>>(body))?;
-                Batch::Parts(parts.0.tokens)
-            }
-        };
-        let batch = BatchRequest(batch);
-        if batch.is_empty() || batch.len() > LARGEST_BATCH {
-            let detail = format!("a batch has 1 to {LARGEST_BATCH} tokens, and this one has {}", batch.len());
+        let Object(Tokens { tokens }): Object<Tokens<&RawValue>> =
+            serde_json::from_slice(body).map_err(|_| mistake::find::<Tokens<serde::de::IgnoredAny>>(body))?;
+        if tokens.is_empty() || tokens.len() > LARGEST_BATCH {
+            let detail =
+                format!("a batch has 1 to {LARGEST_BATCH} tokens, and this one has {}", tokens.len());
             return Err(Problem::malformed("/tokens", detail));
         }
-        Ok(batch)
+        Ok(BatchRequest(tokens))
     }
 
-    /// How many tokens are asked for.
+    /// How many tokens are asked for: never none.
+    #[expect(clippy::len_without_is_empty, reason = "none is empty")]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Batch::Whole(requests) => requests.len(),
-            Batch::Parts(parts) => parts.len(),
-        }
-    }
-
-    /// Whether none is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.len()
     }
 
     /// Each request, or what is wrong with it.
     pub fn into_requests(self) -> impl Iterator<Item = Result<TokenRequest, Problem>> {
-        let (whole, parts) = match self.0 {
-            Batch::Whole(requests) => (requests, Vec::new()),
-            Batch::Parts(parts) => (Vec::new(), parts),
-        };
-        let whole = whole.into_iter().map(|Object(request)| request.check());
-        whole.chain(parts.into_iter().map(|part| TokenRequest::parse(part.get().as_bytes())))
+        self.0.into_iter().map(|request| TokenRequest::parse(request.get().as_bytes()))
     }
 }

@@ -74,7 +74,7 @@ impl Sub<Duration> for Time {
 
 impl Time {
     /// As RFC 3339 has it, without a fraction where there is none. Each token's answer has two, so no allocation here.
-    fn text<'a>(&self, room: &'a mut [u8; 24]) -> &'a str {
+    pub(crate) fn text<'a>(&self, room: &'a mut [u8; 24]) -> &'a str {
         let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
         let (year, month, day) = date(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

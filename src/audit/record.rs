@@ -111,7 +111,7 @@ pub struct Issued<'a> {
     /// Counts what its caller is given.
     pub caller: &'a Arc<CallerMetrics>,
     /// Counts what its key signed.
-    pub usage: &'a KeyHandles,
+    pub usage: &'a Arc<KeyHandles>,
 }
 
 impl<'a> Record<'a> {

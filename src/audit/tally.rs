@@ -9,15 +9,15 @@ use crate::metrics::{CallerMetrics, KeyHandles, Outcome};
 /// The tokens of one request.
 pub(super) struct Tally {
     caller: Arc<CallerMetrics>,
-    usage: KeyHandles,
+    usage: Arc<KeyHandles>,
     at: Time,
     tokens: u64,
 }
 
 impl Tally {
     /// None yet.
-    pub(super) fn new(caller: &Arc<CallerMetrics>, usage: &KeyHandles, at: Time) -> Tally {
-        Tally { caller: Arc::clone(caller), usage: usage.clone(), at, tokens: 0 }
+    pub(super) fn new(caller: &Arc<CallerMetrics>, usage: &Arc<KeyHandles>, at: Time) -> Tally {
+        Tally { caller: Arc::clone(caller), usage: Arc::clone(usage), at, tokens: 0 }
     }
 
     /// One more was signed.

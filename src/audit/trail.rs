@@ -85,10 +85,10 @@ impl Trail {
 
     /// Hands over events with tokens, each a JSON object that ends with a line break. The receipt says whether they
     /// were written.
-    pub(super) fn hand_over(self: &Arc<Self>, events: &[u8], count: u64, tally: Tally) -> Receipt {
+    pub(super) fn hand_over(&self, events: &[u8], count: u64, tally: Tally) -> Receipt {
         let (waiter, written) = oneshot::channel();
         self.push(events, count, Some(waiter));
-        Receipt { trail: Arc::clone(self), written, tally }
+        Receipt { on_failure: self.on_failure, written, tally }
     }
 
     /// Hands over an event for which nobody waits.
@@ -143,7 +143,7 @@ impl Trail {
 /// Events that were handed over.
 #[must_use = "an answer waits for it"]
 pub struct Receipt {
-    trail: Arc<Trail>,
+    on_failure: OnFailure,
     written: oneshot::Receiver<bool>,
     tally: Tally,
 }
@@ -151,8 +151,8 @@ pub struct Receipt {
 impl Receipt {
     /// Whether the answer may be given: the events are written, or need not be. Counts its tokens accordingly.
     pub async fn lets_pass(self) -> bool {
-        let Receipt { trail, written, tally } = self;
-        let lets_pass = written.await == Ok(true) || trail.on_failure == OnFailure::Drop;
+        let Receipt { on_failure, written, tally } = self;
+        let lets_pass = written.await == Ok(true) || on_failure == OnFailure::Drop;
         if lets_pass {
             tally.given_out()
         } else {

@@ -33,7 +33,7 @@ impl Hash {
         Some(Hash(hash))
     }
 
-    fn write(self) -> [u8; 64] {
+    pub(super) fn hex(self) -> [u8; 64] {
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
             pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
@@ -53,7 +53,7 @@ fn digit(byte: u8) -> Option<u8> {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.write()).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
     }
 }
 
@@ -65,7 +65,7 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(std::str::from_utf8(&self.write()).unwrap_or_default())
+        serializer.serialize_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
     }
 }
 
@@ -102,13 +102,13 @@ impl Chain {
         // A vector takes whatever is written to it.
         let _ = write!(out, "{}", self.seq + 1);
         out.extend_from_slice(PREVIOUS);
-        out.extend_from_slice(&self.hash.write());
+        out.extend_from_slice(&self.hash.hex());
         out.extend_from_slice(b"\",");
         out.extend_from_slice(event.get(1..).unwrap_or_default());
         let hash = Hash::of(&out[start..]);
         out.truncate(out.len() - 1);
         out.extend_from_slice(OWN);
-        out.extend_from_slice(&hash.write());
+        out.extend_from_slice(&hash.hex());
         out.extend_from_slice(b"\"}\n");
         *self = Chain { seq: self.seq + 1, hash };
     }

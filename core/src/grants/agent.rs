@@ -26,7 +26,7 @@ pub struct AgentGrant {
 impl Group for AgentGrant {
     const NAME: &'static str = "agent";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         let flag = |name, value| Flag { name, default: false, value };
         [
             flag("admin", self.admin),
@@ -36,7 +36,7 @@ impl Group for AgentGrant {
         ]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [&mut self.admin, &mut self.simulation_admin, &mut self.database_admin, &mut self.dispatch_admin]
     }
 
@@ -64,11 +64,11 @@ pub struct AgentEndpointGrant {
 impl Group for AgentEndpointGrant {
     const NAME: &'static str = "agentEndpoint";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         [Flag { name: "call", default: false, value: self.call }]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [&mut self.call]
     }
 
@@ -111,7 +111,7 @@ pub struct AgentThreadGrant {
 impl Group for AgentThreadGrant {
     const NAME: &'static str = "agentThread";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         let flag = |name, value| Flag { name, default: false, value };
         [
             flag("all", self.all),
@@ -123,7 +123,7 @@ impl Group for AgentThreadGrant {
         ]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [&mut self.all, &mut self.list, &mut self.create, &mut self.write, &mut self.read, &mut self.delete]
     }
 

@@ -1,6 +1,6 @@
 //! A request may narrow the grants of its profile, and never widen them.
 
-use super::{Grants, Group, is_default};
+use super::{Grants, Group};
 
 /// What a request asked for beyond its profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,18 +80,16 @@ impl Grants {
 /// The flags of one group; everything else is left at its default.
 fn group<G: Group>(profile: &G, request: &G) -> Result<G, Wider> {
     let mut narrowed = G::default();
-    if is_default(profile) && is_default(request) {
-        return Ok(narrowed);
-    }
-    let both = profile.flags().into_iter().zip(request.flags());
-    for ((allowed, asked), place) in both.zip(narrowed.places()) {
+    let (allowed, asked) = (profile.flags(), request.flags());
+    let both = allowed.as_ref().iter().zip(asked.as_ref());
+    for ((allowed, asked), place) in both.zip(narrowed.places().as_mut()) {
         if asked.value == Some(true) && !allowed.value.unwrap_or(allowed.default) {
             return Err(Wider {
                 grant: format!("{}.{}", G::NAME, asked.name),
                 allowed: "the profile does not have it".to_owned(),
             });
         }
-        *place = asked.value.or(allowed.value);
+        **place = asked.value.or(allowed.value);
     }
     Ok(narrowed)
 }

@@ -20,14 +20,14 @@ pub struct SipGrant {
 impl Group for SipGrant {
     const NAME: &'static str = "sip";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         [
             Flag { name: "admin", default: false, value: self.admin },
             Flag { name: "call", default: false, value: self.call },
         ]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [&mut self.admin, &mut self.call]
     }
 
@@ -49,11 +49,11 @@ pub struct InferenceGrant {
 impl Group for InferenceGrant {
     const NAME: &'static str = "inference";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         [Flag { name: "perform", default: false, value: self.perform }]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [&mut self.perform]
     }
 
@@ -75,11 +75,11 @@ pub struct ObservabilityGrant {
 impl Group for ObservabilityGrant {
     const NAME: &'static str = "observability";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         [Flag { name: "write", default: false, value: self.write }]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [&mut self.write]
     }
 

@@ -101,7 +101,7 @@ pub struct VideoGrant {
 impl Group for VideoGrant {
     const NAME: &'static str = "video";
 
-    fn flags(&self) -> impl IntoIterator<Item = Flag> {
+    fn flags(&self) -> impl AsRef<[Flag]> {
         let data = self.can_publish.unwrap_or(true);
         let flag = |name, default, value| Flag { name, default, value };
         [
@@ -123,7 +123,7 @@ impl Group for VideoGrant {
         ]
     }
 
-    fn places(&mut self) -> impl IntoIterator<Item = &mut Option<bool>> {
+    fn places(&mut self) -> impl AsMut<[&mut Option<bool>]> {
         [
             &mut self.room_create,
             &mut self.room_list,

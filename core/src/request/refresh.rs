@@ -186,8 +186,8 @@ fn each_group(grants: &Grants, change: impl Fn(bool, Option<bool>) -> Option<boo
 
 fn changed<G: Group + Clone>(group: &G, change: impl Fn(bool, Option<bool>) -> Option<bool>) -> G {
     let mut changed = group.clone();
-    for (flag, place) in group.flags().into_iter().zip(changed.places()) {
-        *place = change(flag.default, flag.value);
+    for (flag, place) in group.flags().as_ref().iter().zip(changed.places().as_mut()) {
+        **place = change(flag.default, flag.value);
     }
     changed
 }

@@ -134,7 +134,7 @@ fn check(claim: String, value: Option<&Value>, (wanted, fits): &Type, reasons: &
 
 fn group<G: Group>(claims: &Map<String, Value>, reasons: &mut Vec<Reason>) {
     let Some(members) = claims.get(G::NAME).and_then(Value::as_object) else { return };
-    let flags = G::default().flags().into_iter().map(|flag| (flag.name, FLAG)).collect::<Vec<_>>();
+    let flags = G::default().flags().as_ref().iter().map(|flag| (flag.name, FLAG)).collect::<Vec<_>>();
     let others = MEMBERS.into_iter().filter(|(group, ..)| *group == G::NAME);
     let known: Vec<_> = flags.into_iter().chain(others.map(|(_, name, wanted)| (name, wanted))).collect();
     let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();

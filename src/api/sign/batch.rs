@@ -4,7 +4,6 @@ use hyper::StatusCode;
 use livekit_keyd_core::problem::Problem;
 use livekit_keyd_core::request::{BatchRequest, TokenRequest};
 use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::SignApi;
 use super::mint::{Mint, Minted, Refusal};
@@ -13,13 +12,14 @@ use crate::api::callers::ResolvedCaller;
 use crate::audit::Record;
 
 /// The answer, as it is described; it is written piece by piece.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "described only")]
 pub(super) struct BatchAnswer<'a> {
     results: Vec<BatchResult<'a>>,
 }
 
 /// What became of one request.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "described only")]
 enum BatchResult<'a> {
@@ -28,7 +28,7 @@ enum BatchResult<'a> {
 }
 
 /// What one result takes, nearly always.
-const USUAL_RESULT: usize = 700;
+const USUAL_RESULT: usize = 512;
 
 impl SignApi {
     pub(super) fn batch(&self, caller: &ResolvedCaller, record: &mut Record<'_>, body: &[u8]) -> Answer {

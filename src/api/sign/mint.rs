@@ -6,21 +6,19 @@
 use std::time::Duration;
 
 use arc_swap::Guard;
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
-use jsonwebtoken::Algorithm;
-use jsonwebtoken::crypto::JwtSigner;
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use livekit_keyd_core::claims::{Claims, Origin};
+use livekit_keyd_core::members::Members;
 use livekit_keyd_core::policy::{Approved, LimitedBy};
 use livekit_keyd_core::problem::{Problem, ProblemKind};
 use livekit_keyd_core::request::{Earlier, TokenRequest};
 use livekit_keyd_core::snapshot::Signing;
 use livekit_keyd_core::time::Time;
 use schemars::JsonSchema;
-use serde::Serialize;
 use std::sync::Arc;
 
 use crate::api::answer::{self, Answer};
@@ -131,7 +129,7 @@ impl Refusal {
 }
 
 /// A token's answer, as it is sent.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 pub(super) struct Minted<'a> {
     pub(super) token: &'a str,
     key_id: &'a str,
@@ -142,6 +140,21 @@ pub(super) struct Minted<'a> {
     pub(super) server_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_limited_by: Option<&'static str>,
+}
+
+impl Minted<'_> {
+    /// Writes it as JSON behind what is in `out`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut members = Members::begin(out);
+        members.put_plain("token", self.token.as_bytes());
+        members.put("key_id", self.key_id);
+        members.put("expires_at", self.expires_at);
+        members.put("expires_in", self.expires_in);
+        members.put("refresh_at", self.refresh_at);
+        members.put_some("server_url", self.server_url);
+        members.put_some("ttl_limited_by", self.ttl_limited_by);
+        members.end();
+    }
 }
 
 /// A sign-on: who vouches for the user, and who passed the user's token on.
@@ -168,7 +181,6 @@ pub(super) struct Mint<'a> {
     user_of: Option<UserOf<'a>>,
     renewal: Option<Renewal<'a>>,
     issued: u64,
-    signer: Box<dyn JwtSigner>,
     claims: Vec<u8>,
     token: String,
 }
@@ -181,8 +193,6 @@ impl<'a> Mint<'a> {
         let known = keyring.as_ref().ok_or(Refusal::NoKey(NoKey::NeverRead))?;
         let signing = known.snapshot.at(now, caller.signer.age());
         let signing = signing.map_err(|why| Refusal::NoKey(NoKey::Unusable(why)))?;
-        let key = &known.signing[signing.index].encoding;
-        let signer = (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256, key).map_err(internal)?;
         Ok(Mint {
             caller,
             keyring,
@@ -191,7 +201,6 @@ impl<'a> Mint<'a> {
             user_of: None,
             renewal: None,
             issued: 0,
-            signer,
             claims: Vec::with_capacity(512),
             token: String::new(),
         })
@@ -220,8 +229,8 @@ impl<'a> Mint<'a> {
         record: &mut Record<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let minted = self.sign(request, record)?;
-        serde_json::to_writer(out, &minted).map_err(internal)
+        self.sign(request, record)?.write(out);
+        Ok(())
     }
 
     /// Signs one token.
@@ -256,7 +265,7 @@ impl<'a> Mint<'a> {
         let origin = Origin { profile: &approved.profile, caller, issuer, auth_time };
         let claims =
             Claims::new(key.id.as_str(), &approved.participant, &approved.grants, origin, now, expires_at)?;
-        sign(&claims, &*self.signer, &mut self.claims, &mut self.token)?;
+        sign(&claims, &key.hmac, &mut self.claims, &mut self.token)?;
         let is_counted = record.issued(&Issued {
             token: &self.token,
             at: now,
@@ -312,26 +321,21 @@ fn refresh_after(life: Duration) -> Duration {
     life / 4 * 3
 }
 
-fn sign(
-    claims: &Claims<'_>,
-    signer: &dyn JwtSigner,
-    json: &mut Vec<u8>,
-    token: &mut String,
-) -> Result<(), Refusal> {
+fn sign(claims: &Claims<'_>, key: &hmac::Key, json: &mut Vec<u8>, token: &mut String) -> Result<(), Refusal> {
     json.clear();
     serde_json::to_writer(&mut *json, claims).map_err(internal)?;
     token.clear();
     token.reserve(HEADER.len() + json.len() * 4 / 3 + 48);
     token.push_str(HEADER);
     URL_SAFE_NO_PAD.encode_string(&*json, token);
-    let signature = signer.try_sign(token.as_bytes()).map_err(internal)?;
+    let signature = hmac::sign(key, token.as_bytes());
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, token);
     Ok(())
 }
 
-/// Neither serialization nor HMAC fails; should they, the caller learns that there is no token.
-pub(super) fn internal(error: impl std::fmt::Display) -> Refusal {
+/// Serialization of claims does not fail; should it, the caller learns that there is no token.
+fn internal(error: impl std::fmt::Display) -> Refusal {
     tracing::error!("a token could not be signed: {error}");
     Refusal::Internal
 }

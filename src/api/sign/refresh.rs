@@ -61,8 +61,9 @@ impl SignApi {
         let (request, earlier, ends) = opened.map_err(|problem| counted(problem.into()))?;
         if earlier.issued.issuer.is_empty() {
             let minted = earlier.request(request.ttl).map_err(Refusal::from).and_then(|request| {
-                let mut mint = Mint::open(caller)?.renewing(&earlier, ends, true);
-                serde_json::to_vec(&mint.sign(request, record)?).map_err(super::mint::internal)
+                let mut out = Vec::new();
+                Mint::open(caller)?.renewing(&earlier, ends, true).token(request, record, &mut out)?;
+                Ok(out)
             });
             return minted.map_err(counted);
         }
@@ -80,7 +81,9 @@ impl SignApi {
         };
         let renewed = Renewed { earlier: &earlier, ends, ttl: request.ttl };
         let signed = self.sign_on(caller, record, subject_token.trim(), asked, Some(renewed), |minted| {
-            serde_json::to_vec(minted).unwrap_or_default()
+            let mut out = Vec::new();
+            minted.write(&mut out);
+            out
         });
         signed.await.map_err(|denied| match denied {
             Denied::Refusal(refusal) => refusal,

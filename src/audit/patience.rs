@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::standing::Wrong;
 use super::trail::Trail;
 
 /// How many looks fit into the time that a request may wait.
 const LOOKS: u32 = 8;
+
+const HANGS: &str =
+    "the audit trail's sink hangs: nothing was written for longer than the timeout of [audit]";
 
 impl Trail {
     /// One look now and then in place of a timer for each request. It runs on threads that never write.
@@ -25,18 +29,53 @@ impl Trail {
                 }
                 if let Some(count) = self.queue.give_up(self.timeout - between) {
                     self.standing.metrics.late.inc_by(count);
-                    self.standing.trouble("the audit trail's sink hangs: nothing was written for longer than the timeout of [audit]");
+                    self.standing.trouble(Wrong::Late, HANGS);
                 }
                 if self.queue.is_idle() {
                     break;
                 }
             }
             self.watched.store(false, Ordering::Release);
-            // Somebody may have come in between.
-            if !self.queue.is_idle() {
+            if self.queue.is_idle() {
+                self.standing.caught_up();
+            } else {
+                // Somebody has come in between.
                 self.watched.store(true, Ordering::Release);
                 self.watch.notify_one();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::audit::{Fsync, OnFailure, Settings, Target};
+
+    #[tokio::test]
+    async fn a_sink_that_came_back_as_it_was_called_late_is_not_late_for_ever() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = Target::File { path: folder.path().join("audit.jsonl"), max_size: None };
+        let settings = Settings { target, fsync: Fsync::Never };
+        let timeout = Duration::from_millis(80);
+        let started =
+            Trail::start(settings, OnFailure::Refuse, 10, timeout, &Registry::new(), Arc::default());
+        let trail = started.expect("a trail");
+        let until = async |reached: &dyn Fn() -> bool| {
+            let began = Instant::now();
+            while !reached() {
+                assert!(began.elapsed() < Duration::from_secs(20), "never");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        until(&|| trail.status().seq > 0).await;
+        trail.standing.trouble(Wrong::Late, HANGS);
+        trail.watched.store(true, Ordering::Release);
+        trail.watch.notify_one();
+        until(&|| trail.status().failing.is_none()).await;
     }
 }

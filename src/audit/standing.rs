@@ -1,6 +1,6 @@
 //! How the trail stands, for who must not wait for its writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use livekit_keyd_core::audit::Chain;
 use prometheus::Registry;
@@ -24,7 +24,21 @@ pub(super) struct Standing {
     pub(super) metrics: AuditMetrics,
     conditions: Arc<Conditions>,
     head: Mutex<Chain>,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// The sink gave an error: until events are written again.
+    Sink,
+    /// Events wait: until none does.
+    Late,
+}
+
+struct Trouble {
+    wrong: Wrong,
+    sentence: String,
 }
 
 impl Standing {
@@ -38,7 +52,7 @@ impl Standing {
     /// As it is told.
     pub(super) fn status(&self) -> TrailStatus {
         let head = *self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let failing = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failing = self.known_trouble().as_ref().map(|trouble| trouble.sentence.clone());
         TrailStatus { seq: head.seq, head: head.hash.to_string(), failing }
     }
 
@@ -48,25 +62,37 @@ impl Standing {
             Ok(()) => {
                 self.metrics.written.inc_by(count);
                 *self.head.lock().unwrap_or_else(PoisonError::into_inner) = chain;
-                let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                if trouble.take().is_some() {
-                    self.conditions.replace("audit", Vec::new());
-                }
+                self.is_over(|_| true);
             }
             Err(sentence) => {
                 self.metrics.failed.inc_by(count);
-                self.trouble(&sentence);
+                self.trouble(Wrong::Sink, &sentence);
             }
         }
     }
 
-    /// Something is wrong, until events are written again.
-    pub(super) fn trouble(&self, sentence: &str) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if trouble.as_deref() == Some(sentence) {
+    /// Nothing waits. Somebody may have called the trail late in the moment in which it was written.
+    pub(super) fn caught_up(&self) {
+        self.is_over(|wrong| wrong == Wrong::Late);
+    }
+
+    fn is_over(&self, over: impl Fn(Wrong) -> bool) {
+        let mut trouble = self.known_trouble();
+        if trouble.take_if(|trouble| over(trouble.wrong)).is_some() {
+            self.conditions.replace("audit", Vec::new());
+        }
+    }
+
+    /// Something is wrong.
+    pub(super) fn trouble(&self, wrong: Wrong, sentence: &str) {
+        let mut trouble = self.known_trouble();
+        let is_known = |known: &Trouble| {
+            known.sentence == sentence || (known.wrong, wrong) == (Wrong::Sink, Wrong::Late)
+        };
+        if trouble.as_ref().is_some_and(is_known) {
             return;
         }
-        *trouble = Some(sentence.to_owned());
+        *trouble = Some(Trouble { wrong, sentence: sentence.to_owned() });
         let finding = Finding {
             keyset: None,
             kind: "AuditFailing",
@@ -75,5 +101,29 @@ impl Standing {
             message: sentence.to_owned(),
         };
         self.conditions.replace("audit", vec![finding]);
+    }
+
+    fn known_trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_catches_up_is_not_late_any_more_and_an_error_stays_until_the_next_write() {
+        let standing = Standing::register(&Registry::new(), Arc::default()).expect("metrics");
+        standing.trouble(Wrong::Late, "it hangs");
+        assert_eq!(standing.status().failing.as_deref(), Some("it hangs"));
+        standing.caught_up();
+        assert_eq!(standing.status().failing, None);
+        standing.committed(Err("no room".to_owned()), 1, Chain::default());
+        standing.trouble(Wrong::Late, "it hangs");
+        standing.caught_up();
+        assert_eq!(standing.status().failing.as_deref(), Some("no room"));
+        standing.committed(Ok(()), 1, Chain::default());
+        assert_eq!(standing.status().failing, None);
     }
 }

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::queue::{Place, Queue};
-use super::standing::{Standing, TrailStatus};
+use super::standing::{Standing, TrailStatus, Wrong};
 use super::tally::Tally;
 use super::thread::{Order, Thread};
 use super::writer::{Settings, Writer};
@@ -107,7 +107,8 @@ impl Trail {
             (Place::Behind, _) => {}
             (Place::Nowhere, _) => {
                 self.standing.metrics.overflowed.inc_by(count);
-                self.standing.trouble("the audit trail's queue is full: its sink does not keep up");
+                self.standing
+                    .trouble(Wrong::Late, "the audit trail's queue is full: its sink does not keep up");
             }
         }
         if !self.watched.load(Ordering::Relaxed) && !self.watched.swap(true, Ordering::AcqRel) {

@@ -150,9 +150,25 @@ impl Sink {
         atomic_file::sync_folder_of(path)
     }
 
-    /// Notes the head beside the file, so that the chain goes on when the file was moved away.
-    pub(super) fn note_head(&self, chain: Chain) {
-        let Sink::File(FileSink { path, length: Some(_), .. }) = self else { return };
+    /// What is to be noted beside the file of a chain that ends like this.
+    pub(super) fn head(&self, chain: Chain) -> Option<Head> {
+        match self {
+            Sink::File(FileSink { path, length: Some(_), .. }) => Some(Head { path: path.clone(), chain }),
+            Sink::File(_) | Sink::Stdout => None,
+        }
+    }
+}
+
+/// The last line of a file's chain, which goes on from there when the file was moved away.
+pub(super) struct Head {
+    path: PathBuf,
+    chain: Chain,
+}
+
+impl Head {
+    /// Notes it beside the file, where others may write on meanwhile.
+    pub(super) fn note(&self) {
+        let Head { path, chain } = self;
         let text = format!("{} {}\n", chain.seq, chain.hash);
         if let Err(error) = atomic_file::replace(&head_path(path), text.as_bytes(), 0o640, Owner::default()) {
             tracing::warn!("the audit trail's head cannot be noted beside {}: {error}", path.display());

@@ -46,7 +46,7 @@ impl Thread {
                 Order::Reopen => self.writer().begin_anew(),
                 Order::End(done) => {
                     self.sync();
-                    self.writer().note_head();
+                    self.note_head();
                     // Whoever asked may have given up.
                     let _ = done.send(());
                     return;
@@ -58,12 +58,11 @@ impl Thread {
             }
             if head_due <= now {
                 head_due = now + HEAD_EVERY;
-                let writer = self.writer();
-                let chain = writer.chain();
+                let chain = self.writer().chain();
                 if noted != chain.seq {
                     noted = chain.seq;
                     tracing::info!(seq = chain.seq, hash = %chain.hash, "the head of the audit trail");
-                    writer.note_head();
+                    self.note_head();
                 }
             }
         }
@@ -81,6 +80,14 @@ impl Thread {
         let Some(synced) = self.writer().take_sync() else { return };
         if let Err(error) = synced.now() {
             self.writer().sync_failed(&error);
+        }
+    }
+
+    /// Signing threads write on meanwhile.
+    fn note_head(&self) {
+        let head = self.writer().head();
+        if let Some(head) = head {
+            head.note();
         }
     }
 

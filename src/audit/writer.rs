@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use livekit_keyd_core::audit::{Action, Chain, Event, Outcome, Torn};
 
 use super::queue::{Group, Queue};
-use super::sink::{FileSink, Opened, Sink, Synced};
+use super::sink::{FileSink, Head, Opened, Sink, Synced};
 use super::standing::Standing;
 use crate::clock;
 
@@ -183,7 +183,7 @@ impl Writer {
     /// Puts a full file away; the next line begins a new one.
     pub(super) fn rotate_if_full(&mut self) {
         let Some(sink) = self.sink.as_ref().filter(|_| self.is_full()) else { return };
-        sink.note_head(self.chain);
+        self.note_head();
         match sink.synced().now().and_then(|()| sink.put_away(self.chain.seq)) {
             Ok(()) => self.sink = None,
             Err(error) => tracing::warn!("the audit trail cannot be rotated and grows on: {error}"),
@@ -213,10 +213,14 @@ impl Writer {
         self.chain
     }
 
-    /// Notes the head beside the file.
-    pub(super) fn note_head(&self) {
-        if let Some(sink) = &self.sink {
-            sink.note_head(self.chain);
+    /// The same, to be noted beside the file.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.sink.as_ref().and_then(|sink| sink.head(self.chain))
+    }
+
+    fn note_head(&self) {
+        if let Some(head) = self.head() {
+            head.note();
         }
     }
 }
